@@ -1,0 +1,180 @@
+"""`mailpod account …`: one container each."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mailpod.cli import output, parse
+from mailpod.cli.state import context
+from mailpod.model.errors import InvalidInput
+from mailpod.model.records import DEFAULT_MEMORY
+from mailpod.services import accounts
+from mailpod.services.accounts import AccountView
+
+app = typer.Typer(help="Create, list, change and delete accounts.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="Name of the account, e.g. alice.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Stdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option("--ssh-key", help="File with public SSH keys that may log in.", show_default=False),
+]
+Memory = Annotated[str | None, typer.Option(help="Limit of memory, e.g. 256m.", show_default=False)]
+StackName = Annotated[str, typer.Option(help="Software inside the account.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+STACKS = ("classic",)
+
+
+def as_json(view: AccountView) -> dict[str, Any]:
+    """An account as the contract's JSON object."""
+    account = view.account
+    return {
+        "name": account.name,
+        "address": account.canonical(view.domain),
+        "short_address": account.short(view.domain),
+        "fqdn": account.fqdn(view.domain),
+        "ipv4": view.ipv4,
+        "ipv6": view.ipv6,
+        "status": view.status,
+        "id": account.id,
+        "stack": account.stack,
+        "memory": account.memory,
+        "ssh_keys": len(account.ssh_keys),
+        "created": account.created.isoformat(),
+        "image": view.image,
+    }
+
+
+def complete_name(incomplete: str) -> list[str]:
+    """Names of accounts that begin with what was typed."""
+    return [a.name for a in context().store.accounts() if a.name.startswith(incomplete)]
+
+
+def complete_deleted(incomplete: str) -> list[str]:
+    """Names of deleted accounts that begin with what was typed."""
+    return [a.name for a in context().store.deleted() if a.name.startswith(incomplete)]
+
+
+Known = Annotated[str, typer.Argument(help="Name of the account.", show_default=False, autocompletion=complete_name)]
+Deleted = Annotated[
+    str, typer.Argument(help="Name of the account.", show_default=False, autocompletion=complete_deleted)
+]
+
+
+@app.command()
+def create(
+    name: Name,
+    password_stdin: Stdin = False,
+    ssh_key: KeyFile = None,
+    stack: StackName = "classic",
+    memory: Memory = None,
+    json: Json = False,
+) -> None:
+    """Create an account; returns when its SMTP, IMAP and SSH servers answer."""
+    if stack not in STACKS:
+        raise InvalidInput(f"there is no stack {stack!r}", f"choose one of: {', '.join(STACKS)}")
+    keys = parse.ssh_keys(ssh_key) if ssh_key else ()
+    limit = parse.memory(memory) if memory else DEFAULT_MEMORY
+    password = parse.password_line() if password_stdin else accounts.generate_password()
+    made = accounts.create(context(), name, password, ssh_keys=keys, memory=limit)
+    if json:
+        output.document(as_json(made) | {"password": password})
+        return
+    rows = [
+        ("address", made.account.canonical(made.domain)),
+        ("also", made.account.short(made.domain)),
+        ("login", made.account.name),
+    ]
+    if not password_stdin:
+        rows.append(("password", f"{password}   (shown once)"))
+    output.fields(rows)
+
+
+@app.command("list")
+def list_(json: Json = False) -> None:
+    """List the accounts."""
+    found = accounts.views(context())
+    if json:
+        output.document([as_json(view) for view in found])
+        return
+    output.table(
+        ("NAME", "ADDRESS", "SHORT ADDRESS", "STATUS", "IPV4", "IPV6"),
+        (
+            (
+                view.account.name,
+                view.account.canonical(view.domain),
+                view.account.short(view.domain),
+                view.status,
+                view.ipv4,
+                view.ipv6,
+            )
+            for view in found
+        ),
+    )
+
+
+@app.command()
+def show(name: Known, json: Json = False) -> None:
+    """Show one account."""
+    view = accounts.show(context(), name)
+    if json:
+        output.document(as_json(view))
+        return
+    shown = as_json(view)
+    shown["memory"] = output.size(view.account.memory)
+    output.fields((key.replace("_", " "), str(value)) for key, value in shown.items())
+
+
+@app.command()
+def passwd(name: Known, password_stdin: Stdin = False, json: Json = False) -> None:
+    """Change an account's password; generated when none is given."""
+    password = parse.password_line() if password_stdin else accounts.generate_password()
+    accounts.set_password(context(), name, password)
+    if json:
+        output.document({"name": name.lower(), "password": password})
+    elif not password_stdin:
+        output.fields([("password", f"{password}   (shown once)")])
+
+
+@app.command("set")
+def set_(name: Known, ssh_key: KeyFile = None, memory: Memory = None, json: Json = False) -> None:
+    """Change an account's limit of memory or its SSH keys."""
+    keys = parse.ssh_keys(ssh_key) if ssh_key else None
+    limit = parse.memory(memory) if memory else None
+    if keys is None and limit is None:
+        raise InvalidInput("nothing to change", "give --memory SIZE or --ssh-key FILE")
+    view = accounts.change(context(), name, memory=limit, ssh_keys=keys)
+    if json:
+        output.document(as_json(view))
+
+
+@app.command()
+def delete(
+    name: Known,
+    purge: Annotated[bool, typer.Option("--purge", help="Destroy its mail as well.")] = False,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Delete an account; its mail is kept for undelete unless --purge."""
+    here = context()
+    here.require_system()
+    if not purge:
+        here.store.account(name.lower())
+    question = f"Delete {name} and destroy its mail?" if purge else f"Delete {name}?"
+    parse.confirm(question, yes=yes)
+    account = accounts.delete(here, name, purge=purge)
+    if json:
+        output.document({"name": account.name, "id": account.id, "purged": purge})
+    elif not purge:
+        output.note(f"its mail is kept; bring it back with: mailpod account undelete {account.name}")
+
+
+@app.command()
+def undelete(name: Deleted, json: Json = False) -> None:
+    """Bring back a deleted account with its mail and password."""
+    view = accounts.undelete(context(), name)
+    if json:
+        output.document(as_json(view))

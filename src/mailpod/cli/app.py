@@ -1,0 +1,114 @@
+"""The command `mailpod`: its global options, its commands, and what an error becomes."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from mailpod import __version__
+from mailpod.cli import account, alias, output, system
+from mailpod.cli.state import options
+from mailpod.model.errors import InvalidInput, MailpodError
+
+app = typer.Typer(
+    name="mailpod",
+    help="A mail system in which every account is its own container.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(account.app, name="account")
+app.add_typer(alias.app, name="alias")
+system.register(app)
+
+_GLOBAL = {"--state", "--instance"}
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"mailpod {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def globals_(
+    state: Annotated[
+        Path | None,
+        typer.Option(envvar="MAILPOD_STATE", help="Folder of the desired state.", show_default=False),
+    ] = None,
+    instance: Annotated[
+        str, typer.Option(envvar="MAILPOD_INSTANCE", help="Prefix of everything on the engine.")
+    ] = "mailpod",
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    """A mail system in which every account is its own container."""
+    options.state = state
+    options.instance = instance
+
+
+def main() -> None:
+    """Run the command line; ends the process with the exit code of the contract."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code; a traceback only with `MAILPOD_DEBUG=1`."""
+    command = typer.main.get_command(app)
+    try:
+        result = command.main(_globals_first(arguments), prog_name="mailpod", standalone_mode=False)
+    except MailpodError as problem:
+        if os.environ.get("MAILPOD_DEBUG") == "1":
+            raise
+        output.error(problem)
+        return problem.exit_code
+    except TyperException as problem:
+        return _usage(problem)
+    except (KeyboardInterrupt, typer.Abort):
+        output.error(MailpodError("interrupted", "bring everything into order with: mailpod apply"))
+        return 1
+    except BrokenPipeError:
+        # Nobody reads any more; Python must not say so once more when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as problem:
+        if os.environ.get("MAILPOD_DEBUG") == "1":
+            raise
+        what = f"{type(problem).__name__}: {problem}".replace("\n", " ")
+        output.error(MailpodError(what, "see more with MAILPOD_DEBUG=1, and report it"))
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+def _usage(problem: TyperException) -> int:
+    message = problem.format_message()
+    if message.startswith("Usage:"):
+        print(message, file=sys.stderr)
+    else:
+        context = getattr(problem, "ctx", None)
+        where = context.command_path if context else "mailpod"
+        output.error(InvalidInput(" ".join(message.split()), f"see: {where} --help"))
+    return problem.exit_code
+
+
+def _globals_first(arguments: list[str]) -> list[str]:
+    """Let the global options stand anywhere before a `--`."""
+    front: list[str] = []
+    rest: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        if word == "--":
+            return [*front, *rest, word, *words]
+        if word in _GLOBAL:
+            front += [word, *(value for value in [next(words, None)] if value is not None)]
+        elif word.partition("=")[0] in _GLOBAL:
+            front.append(word)
+        else:
+            rest.append(word)
+    return front + rest

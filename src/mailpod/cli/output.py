@@ -1,0 +1,79 @@
+"""What people see: progress and errors on standard error, results on standard output."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from mailpod.model.errors import MailpodError
+
+
+def progress(line: str) -> None:
+    """Tell what is being done."""
+    print(f"· {line}", file=sys.stderr, flush=True)
+
+
+def note(line: str) -> None:
+    """Say something that is not the result."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def error(problem: MailpodError) -> None:
+    """One line what was wrong, one line what to do next."""
+    print(f"mailpod: {problem.what}", file=sys.stderr)
+    if problem.hint:
+        print(f"  {problem.hint}", file=sys.stderr)
+
+
+def document(data: Any) -> None:  # noqa: ANN401  (whatever JSON can hold)
+    """Print one JSON document."""
+    print(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table: with lines and colours on a terminal, tab-separated elsewhere."""
+    if not sys.stdout.isatty():
+        for row in rows:
+            print("\t".join(row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    grid = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        grid.add_row(*(_coloured(cell) for cell in row))
+    Console().print(grid)
+
+
+def fields(rows: Iterable[tuple[str, str]]) -> None:
+    """Print names and values, one pair a line."""
+    pairs = list(rows)
+    width = max((len(name) for name, _ in pairs), default=0)
+    for name, value in pairs:
+        print(f"{name:{width}}  {value}")
+
+
+def size(count: int) -> str:
+    """A number of bytes for people, e.g. `5.4 MiB`."""
+    amount = float(count)
+    for unit in ("B", "KiB", "MiB"):
+        if amount < 1024:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} GiB"
+
+
+_COLOURS = {
+    "running": "green",
+    "starting": "yellow",
+    "restarting": "yellow",
+    "unhealthy": "red",
+    "stopped": "red",
+}
+
+
+def _coloured(cell: str) -> str:
+    from rich.markup import escape
+
+    colour = _COLOURS.get(cell, "red" if cell == "missing" else "")
+    return f"[{colour}]{cell}[/]" if colour else escape(cell)

@@ -1,0 +1,90 @@
+"""Turning what was typed into values; refused with exit code 2 when it cannot be."""
+
+import re
+import sys
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_ssh_public_key
+
+from mailpod.model.errors import InvalidInput
+from mailpod.model.records import MIN_MEMORY
+
+_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+_SIZE = re.compile(r"([0-9]+)([kmg]?)(?:i?b)?")
+_MOST_MEMORY = 1024**4
+
+
+def memory(text: str) -> int:
+    """A size such as `256m` or `1GiB`, in bytes.
+
+    Raises:
+        InvalidInput: it is no size, or less than an account needs.
+    """
+    found = _SIZE.fullmatch(text.strip().lower())
+    if not found:
+        raise InvalidInput(f"{text!r} is not a size", "give one like 256m or 1g")
+    amount = int(found[1]) * _UNITS[found[2]]
+    if not MIN_MEMORY <= amount <= _MOST_MEMORY:
+        raise InvalidInput(f"an account cannot run in {text}", f"give at least {MIN_MEMORY // 1024**2}m")
+    return amount
+
+
+def ssh_keys(path: Path) -> tuple[str, ...]:
+    """Public keys from a file such as `~/.ssh/id_ed25519.pub`, one a line.
+
+    Raises:
+        InvalidInput: the file cannot be read, holds no key, or holds something else.
+    """
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise InvalidInput(f"cannot read the SSH key {path}: {reason}", "give the path of a .pub file") from error
+    if "PRIVATE KEY" in text:
+        raise InvalidInput(f"{path} is a private key", f"give the public one: {path}.pub")
+    lines = [line.strip() for line in text.splitlines()]
+    keys = tuple(_public_key(path, line) for line in lines if line and not line.startswith("#"))
+    if not keys:
+        raise InvalidInput(f"{path} holds no SSH key", "give the path of a .pub file")
+    return keys
+
+
+def _public_key(path: Path, line: str) -> str:
+    # sshd accepts options before a key (sshd(8)); those are main's to give.
+    try:
+        key = load_ssh_public_key(line.encode())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise InvalidInput(
+            f"{path} holds a line that is not a public SSH key", "make one with: ssh-keygen -t ed25519"
+        ) from error
+    if isinstance(key, RSAPublicKey) and key.key_size < 2048:
+        raise InvalidInput(f"the RSA key in {path} is too short", "make one with: ssh-keygen -t ed25519")
+    if line.startswith("ssh-dss"):
+        raise InvalidInput(
+            f"the key in {path} is of a kind that OpenSSH no longer accepts",
+            "make one with: ssh-keygen -t ed25519",
+        )
+    if not all(character.isprintable() for character in line):
+        raise InvalidInput(f"{path} holds a key with control characters", "make one with: ssh-keygen -t ed25519")
+    return line
+
+
+def password_line() -> str:
+    """The first line of standard input, without its end."""
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before something is destroyed.
+
+    Raises:
+        InvalidInput: the answer was no, or nobody can be asked.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise InvalidInput(f"{question} needs a yes", "add --yes")
+    if input(f"{question} [y/N] ").strip().lower() not in {"y", "yes", "o", "oui"}:
+        raise InvalidInput("nothing was done", "answer y to go on")

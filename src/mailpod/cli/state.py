@@ -1,0 +1,57 @@
+"""What the global options say, and the context made of it."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mailpod.cli import output
+from mailpod.host.engine import ensure_engine
+from mailpod.model.errors import EngineUnreachable
+from mailpod.store import Store
+
+if TYPE_CHECKING:
+    from mailpod.engine.port import Engine
+    from mailpod.services.context import Context
+
+
+@dataclass
+class Options:
+    """The global options."""
+
+    state: Path | None = None
+    instance: str = "mailpod"
+
+
+options = Options()
+
+
+def default_state(instance: str) -> Path:
+    """Where the desired state of `instance` lies when nobody says: one folder an instance."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/mailpod") / instance
+    data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local/share")
+    return Path(data) / "mailpod" / instance
+
+
+def context(*, set_up_engine: bool = False) -> "Context":
+    """The system the options name.
+
+    Args:
+        set_up_engine: install and start an engine when none answers and nobody named one.
+    """
+    from mailpod.services.context import Context
+
+    def connect() -> "Engine":
+        from mailpod.engine.docker import DockerEngine
+
+        if set_up_engine and not os.environ.get("DOCKER_HOST"):
+            ensure_engine(output.progress)
+        try:
+            return DockerEngine()
+        except EngineUnreachable as error:
+            where = os.environ.get("DOCKER_HOST", "the local socket")
+            raise EngineUnreachable(f"no container engine answers at {where}", error.hint) from error
+
+    folder = options.state or default_state(options.instance)
+    return Context(Store(folder), options.instance, connect, output.progress)

@@ -1,0 +1,129 @@
+"""`mailpod up`, `down`, `status`, `apply`, `ca`, `demo`: the whole installation."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from mailpod.cli import output, parse
+from mailpod.cli.state import context
+from mailpod.model.plan import describe
+from mailpod.services import demo as demonstration
+from mailpod.services import installation
+from mailpod.services import status as status_service
+from mailpod.services.status import ElementStatus
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+_SHOWN = 20
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the top level."""
+    for command in (up, down, status, apply, ca, demo):
+        app.command()(command)
+
+
+def up(
+    domain: Annotated[str, typer.Argument(help="The organisation's domain, e.g. example.org.", show_default=False)],
+    bind: Annotated[
+        str | None, typer.Option(help="IPv4 address to listen on; all by default.", show_default=False)
+    ] = None,
+    port_base: Annotated[
+        int | None, typer.Option(help="Number added to every published port.", show_default=False)
+    ] = None,
+    resolver: Annotated[
+        str | None, typer.Option(help="DNS resolver to ask; the engine's own by default.", show_default=False)
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Deploy or update the main system and every account."""
+    here = context(set_up_engine=True)
+    system = installation.planned(here.store, domain, here.instance, bind, port_base, resolver)
+    installation.up(here, system)
+    if json:
+        output.document(system.model_dump(mode="json") | {"webmail": system.webmail()})
+        return
+    output.fields(
+        [
+            ("webmail", system.webmail()),
+            ("or, on this machine", f"https://{system.local_address()}:{system.port('https')}"),
+            ("next", "mailpod account create NAME"),
+        ]
+    )
+
+
+def down(
+    purge: Annotated[bool, typer.Option("--purge", help="Destroy every account's mail as well.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Stop the system; mail and accounts are kept unless --purge."""
+    here = context()
+    domain = here.system.domain
+    if purge:
+        parse.confirm(f"Destroy all mail and accounts of {domain}?", yes=yes)
+    installation.down(here, purge=purge)
+
+
+def status(json: Json = False) -> None:
+    """Show main and every account: desired, observed, health, addresses, image, memory, mail that waits."""
+    found = status_service.status(context())
+    queue = found.queue
+    if json:
+        output.document(
+            {
+                "domain": found.system.domain,
+                "instance": found.system.instance,
+                "webmail": found.system.webmail(),
+                "main": asdict(found.main),
+                "accounts": [asdict(element) for element in found.accounts],
+                "queue": None if queue is None else [asdict(message) for message in queue],
+            }
+        )
+        return
+    output.note(f"{found.system.domain}: webmail at {found.system.webmail()}")
+    output.table(
+        ("NAME", "DESIRED", "OBSERVED", "HEALTH", "IPV4", "IPV6", "MEMORY", "WAITING", "IMAGE"),
+        (_row(element) for element in (found.main, *found.accounts)),
+    )
+    for message in (queue or [])[:_SHOWN]:
+        output.note(f"waiting: {message.queue_id} to {', '.join(message.recipients)}: {message.reason}")
+    if queue and len(queue) > _SHOWN:
+        output.note(f"… and {len(queue) - _SHOWN} more")
+
+
+def _row(element: ElementStatus) -> tuple[str, ...]:
+    return (
+        element.name,
+        element.desired,
+        element.observed,
+        element.health,
+        element.ipv4,
+        element.ipv6,
+        output.size(element.memory),
+        "?" if element.waiting is None else str(element.waiting),
+        element.image,
+    )
+
+
+def apply(json: Json = False) -> None:
+    """Converge everything to the desired state; safe at any time."""
+    steps = [describe(step) for step in installation.apply(context())]
+    if json:
+        output.document(steps)
+        return
+    for line in steps:
+        output.note(line)
+
+
+def ca() -> None:
+    """Print the certificate of the system's own authority, for clients to trust."""
+    here = context()
+    here.require_system()
+    print(here.keys.authority(), end="")
+
+
+def demo() -> None:
+    """Start a system on a demo domain, with two accounts and a message from outside."""
+    here = context(set_up_engine=True)
+    demonstration.run(here, output.note)

@@ -1,0 +1,62 @@
+"""main's Compose file, run by Docker Compose: the plugin where there is one, else the stand-alone command."""
+
+import functools
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from mailpod.engine.port import Progress
+from mailpod.model.errors import EngineUnreachable, MailpodError
+
+
+@functools.cache
+def command() -> tuple[str, ...]:
+    """How Compose is called on this host.
+
+    Raises:
+        EngineUnreachable: it is not installed.
+    """
+    if shutil.which("docker"):
+        plugin = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
+        if plugin.returncode == 0:
+            return ("docker", "compose")
+    if shutil.which("docker-compose"):
+        return ("docker-compose",)
+    raise EngineUnreachable("Docker Compose is not installed", "run: apt-get install docker-compose")
+
+
+def project(compose_file: Path, environment: Mapping[str, str]) -> list[str]:
+    """The part of the command line that every call shares."""
+    return [*command(), "--file", str(compose_file), "--project-name", environment["MAILPOD_INSTANCE"]]
+
+
+def up(compose_file: Path, environment: Mapping[str, str], progress: Progress) -> None:
+    """Create or update main, its network and its volume.
+
+    Raises:
+        MailpodError: Compose failed; its last line says why.
+    """
+    progress("starting main")
+    _run([*project(compose_file, environment), "up", "--detach", "--no-build"], environment)
+
+
+def down(compose_file: Path, environment: Mapping[str, str], volumes: bool) -> None:
+    """Stop and remove main and its network; with `volumes`, its volume too."""
+    _run([*project(compose_file, environment), "down", *(["--volumes"] if volumes else [])], environment)
+
+
+def _run(arguments: list[str], environment: Mapping[str, str]) -> None:
+    done = subprocess.run(
+        arguments,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode != 0:
+        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        reason = lines[-1] if lines else f"exit code {done.returncode}"
+        raise MailpodError(f"Docker Compose failed: {reason}", "see: mailpod status")

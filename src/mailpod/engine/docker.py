@@ -1,0 +1,237 @@
+"""Docker Engine, through its API."""
+
+import contextlib
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import docker
+import docker.errors
+import docker.types
+import requests
+
+from mailpod.engine import compose
+from mailpod.engine.port import Progress
+from mailpod.model.archive import File, tar
+from mailpod.model.errors import EngineUnreachable, MailpodError
+from mailpod.model.spec import LABEL_INSTANCE, LABEL_SPEC, EngineInfo, Workload, WorkloadSpec
+
+# 1.41 is Docker Engine 20.10, the oldest in a supported Debian.
+_OLDEST_API = (1, 41)
+_STOP_SECONDS = 10
+
+
+@contextlib.contextmanager
+def _said_plainly() -> Iterator[None]:
+    """Turn the SDK's exceptions into ours."""
+    try:
+        yield
+    except docker.errors.APIError as error:
+        reason = " ".join(str(error.explanation or error).split())
+        raise MailpodError(f"the engine refused: {reason}", "see: mailpod status") from error
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        raise EngineUnreachable("no container engine answers", "start Docker, or run: mailpod up DOMAIN") from error
+
+
+class DockerEngine:
+    """Containers on one Docker Engine: the one `DOCKER_HOST` names, else the local one."""
+
+    def __init__(self) -> None:
+        with _said_plainly():
+            self._client = docker.from_env(version="auto", timeout=120)
+
+    def info(self) -> EngineInfo:
+        """Kind and version of the engine."""
+        with _said_plainly():
+            answer = self._client.version()
+        info = EngineInfo("docker", answer["Version"], answer["ApiVersion"])
+        if tuple(map(int, info.api.split("."))) < _OLDEST_API:
+            raise EngineUnreachable(
+                f"Docker Engine {info.version} is too old: its API is {info.api}",
+                "install Docker Engine 20.10 or newer",
+            )
+        return info
+
+    def has_image(self, tag: str) -> bool:
+        """Whether an image of this name is there."""
+        with _said_plainly():
+            try:
+                self._client.images.get(tag)
+            except docker.errors.ImageNotFound:
+                return False
+            return True
+
+    def pull_image(self, reference: str) -> bool:
+        """Fetch an image from a registry; False when no registry answers."""
+        try:
+            self._client.images.pull(reference)
+        except (docker.errors.DockerException, requests.RequestException):
+            return False
+        return True
+
+    def import_image(self, archive: Path, tag: str) -> None:
+        """Make an image of one layer from the tar of a root file system."""
+        repository, _, name = tag.rpartition(":")
+        with _said_plainly(), archive.open("rb") as file:
+            self._client.api.import_image_from_data(file, repository=repository, tag=name)
+
+    def tag_image(self, reference: str, tag: str) -> None:
+        """Give an image another name."""
+        repository, _, name = tag.rpartition(":")
+        with _said_plainly():
+            self._client.images.get(reference).tag(repository, name)
+
+    def build_image(
+        self, context: Path, tag: str, target: str, arguments: Mapping[str, str], progress: Progress
+    ) -> None:
+        """Build `target` of the Dockerfile in `context`."""
+        with _said_plainly():
+            output = self._client.api.build(
+                path=str(context), tag=tag, target=target or None, buildargs=dict(arguments), rm=True, decode=True
+            )
+            for item in output:
+                if "error" in item:
+                    raise MailpodError(f"building {tag} failed: {item['error'].strip()}", "try again, or report it")
+                if line := item.get("stream", "").strip():
+                    progress(line)
+
+    def deploy_main(self, compose_file: Path, environment: Mapping[str, str], progress: Progress) -> None:
+        """Make main run as the Compose file says."""
+        compose.up(compose_file, environment, progress)
+
+    def remove_main(self, compose_file: Path, environment: Mapping[str, str], volumes: bool) -> None:
+        """Stop and remove main and the network."""
+        compose.down(compose_file, environment, volumes)
+
+    def workloads(self, instance: str) -> list[Workload]:
+        """Every container of the system."""
+        with _said_plainly():
+            found = self._client.api.containers(all=True, filters={"label": f"{LABEL_INSTANCE}={instance}"})
+        return [_workload(item, instance) for item in found]
+
+    def create(self, spec: WorkloadSpec, seed: Iterable[File]) -> None:
+        """Make the volume if it is missing, lay the seed on it, and start the container."""
+        with _said_plainly(), contextlib.ExitStack() as undo:
+            if not self._has_volume(spec.volume):
+                self._client.volumes.create(spec.volume, labels=dict(spec.labels))
+                undo.callback(self.remove_volume, spec.volume)
+            container = self._client.api.create_container(**self._creation(spec))
+            undo.callback(self.remove, spec.name)
+            self._client.api.put_archive(container["Id"], spec.mount, tar(seed))
+            self._client.api.start(container["Id"])
+            undo.pop_all()
+
+    def start(self, name: str) -> None:
+        """Start a stopped container."""
+        with _said_plainly():
+            self._client.api.start(name)
+
+    def remove(self, name: str) -> None:
+        """Stop and remove a container."""
+        with _said_plainly(), contextlib.suppress(docker.errors.NotFound):
+            self._client.api.stop(name, timeout=_STOP_SECONDS)
+            self._client.api.remove_container(name, force=True)
+            self._wait_until_gone(name)
+
+    def volumes(self, instance: str) -> dict[str, Mapping[str, str]]:
+        """Labels of the system's volumes by name."""
+        with _said_plainly():
+            found = self._client.volumes.list(filters={"label": f"{LABEL_INSTANCE}={instance}"})
+        return {volume.name: volume.attrs["Labels"] for volume in found}
+
+    def remove_volume(self, name: str) -> None:
+        """Destroy a volume."""
+        with _said_plainly(), contextlib.suppress(docker.errors.NotFound):
+            self._client.api.remove_volume(name)
+
+    def memory(self, name: str) -> int:
+        """Bytes of memory a container uses now, without page cache."""
+        with _said_plainly():
+            try:
+                usage = self._client.api.stats(name, stream=False, one_shot=True)["memory_stats"]
+            except docker.errors.NotFound:
+                return 0
+        details = usage.get("stats", {})
+        cache: int = details.get("total_inactive_file", details.get("inactive_file", 0))
+        used: int = usage.get("usage", 0)
+        return max(0, used - cache)
+
+    def logs(self, name: str, lines: int) -> str:
+        """The last lines a container wrote."""
+        with _said_plainly():
+            output: bytes = self._client.containers.get(name).logs(tail=lines)
+        return output.decode(errors="replace")
+
+    def _wait_until_gone(self, name: str) -> None:
+        """The engine answers a removal before it frees the name."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                self._client.api.inspect_container(name)
+            except docker.errors.NotFound:
+                return
+            time.sleep(0.02)
+        raise MailpodError(f"the engine did not remove {name} within 30 s", "try again")
+
+    def _has_volume(self, name: str) -> bool:
+        try:
+            self._client.api.inspect_volume(name)
+        except docker.errors.NotFound:
+            return False
+        return True
+
+    def _creation(self, spec: WorkloadSpec) -> dict[str, Any]:
+        api = self._client.api
+        host = api.create_host_config(
+            mounts=[docker.types.Mount(spec.mount, spec.volume, type="volume", no_copy=True)],
+            read_only=True,
+            tmpfs=dict(spec.tmpfs),
+            cap_drop=["ALL"],
+            cap_add=list(spec.capabilities),
+            security_opt=["no-new-privileges"],
+            pids_limit=spec.pids,
+            mem_limit=spec.memory,
+            # Without this a container may use as much swap again as its memory.
+            memswap_limit=spec.memory,
+            restart_policy={"Name": "unless-stopped"},
+            network_mode=spec.network,
+            dns=[spec.dns] if spec.dns else None,
+            log_config=docker.types.LogConfig(type="json-file", config={"max-size": "5m", "max-file": "3"}),
+        )
+        endpoint = api.create_endpoint_config(aliases=list(spec.aliases))
+        return {
+            "image": spec.image,
+            "name": spec.name,
+            "hostname": spec.hostname,
+            "environment": dict(spec.environment),
+            "labels": {**spec.labels, LABEL_SPEC: spec.digest()},
+            "host_config": host,
+            "networking_config": {"EndpointsConfig": {spec.network: endpoint}},
+        }
+
+
+def _workload(item: Mapping[str, Any], instance: str) -> Workload:
+    networks = item["NetworkSettings"]["Networks"]
+    network = networks.get(instance, {})
+    return Workload(
+        name=item["Names"][0].removeprefix("/"),
+        state=item["State"] if item["State"] in {"running", "restarting"} else "stopped",
+        health=_health(item["Status"]) if item["State"] == "running" else "",
+        image=item["Image"],
+        labels=item["Labels"],
+        ipv4=network.get("IPAddress", ""),
+        ipv6=network.get("GlobalIPv6Address", ""),
+    )
+
+
+def _health(words: str) -> str:
+    """The health, which a listing has only in words such as `Up 3 minutes (healthy)`."""
+    for mark, health in (
+        ("(unhealthy)", "unhealthy"),
+        ("(healthy)", "healthy"),
+        ("(health: starting)", "starting"),
+    ):
+        if mark in words:
+            return health
+    return ""

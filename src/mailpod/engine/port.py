@@ -1,0 +1,71 @@
+"""The protocol every engine implements; nothing above it knows which engine it is."""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from mailpod.model.archive import File
+from mailpod.model.spec import EngineInfo, Workload, WorkloadSpec
+
+Progress = Callable[[str], None]
+
+
+class Engine(Protocol):
+    """An engine that runs one system's containers.
+
+    Every method raises `EngineUnreachable` when nothing answers and `MailpodError` with the engine's
+    own words when it refuses.
+    """
+
+    def info(self) -> EngineInfo:
+        """Kind and version; raises `EngineUnreachable` when it is too old."""
+
+    def has_image(self, tag: str) -> bool:
+        """Whether an image of this name is there."""
+
+    def pull_image(self, reference: str) -> bool:
+        """Fetch an image from a registry; False when no registry answers."""
+
+    def import_image(self, archive: Path, tag: str) -> None:
+        """Make an image of one layer from the tar of a root file system."""
+
+    def tag_image(self, reference: str, tag: str) -> None:
+        """Give an image another name."""
+
+    def build_image(
+        self, context: Path, tag: str, target: str, arguments: Mapping[str, str], progress: Progress
+    ) -> None:
+        """Build `target` of the Dockerfile in `context`; each line of output goes to `progress`."""
+
+    def deploy_main(self, compose_file: Path, environment: Mapping[str, str], progress: Progress) -> None:
+        """Make main run as the Compose file says, with `environment` for its variables."""
+
+    def remove_main(self, compose_file: Path, environment: Mapping[str, str], volumes: bool) -> None:
+        """Stop and remove main and the network; with `volumes`, its volume too."""
+
+    def workloads(self, instance: str) -> list[Workload]:
+        """Every container of the system, main included."""
+
+    def create(self, spec: WorkloadSpec, seed: Iterable[File]) -> None:
+        """Make the volume if it is missing, lay the seed on it, and start the container.
+
+        On failure the container is removed again, and the volume if this call made it.
+        """
+
+    def start(self, name: str) -> None:
+        """Start a stopped container; nothing happens when it runs."""
+
+    def remove(self, name: str) -> None:
+        """Stop and remove a container; nothing happens when it is not there."""
+
+    def volumes(self, instance: str) -> dict[str, Mapping[str, str]]:
+        """Labels of the system's volumes by name."""
+
+    def remove_volume(self, name: str) -> None:
+        """Destroy a volume; nothing happens when it is not there."""
+
+    def memory(self, name: str) -> int:
+        """Bytes of memory a container uses now, without page cache; 0 when it is not running."""
+
+    def logs(self, name: str, lines: int) -> str:
+        """The last lines a container wrote."""

@@ -1,0 +1,1 @@
+"""Pure descriptions and rules: no input, no output, no engine."""

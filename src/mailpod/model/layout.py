@@ -1,0 +1,130 @@
+"""What lies where: the containers of a system, and the files the control plane gives them."""
+
+from mailpod.model.archive import File
+from mailpod.model.identity import Identity
+from mailpod.model.records import Account, System
+from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_INSTANCE, LABEL_ROLE, WorkloadSpec
+from mailpod.model.tables import internal_name, system_host
+
+_MOUNT = "/data"
+# The kernel's limit (uname(2)); a container with a longer name is known by its first label to itself.
+_LONGEST_HOSTNAME = 64
+_RELAY = "[main.mailpod.internal]:10025"
+
+# Each with its reason in images/account: dropping privileges (SETUID, SETGID), sshd's privilege separation
+# (SYS_CHROOT), handing files and terminals to their owner (CHOWN, FOWNER, DAC_OVERRIDE), stopping daemons (KILL).
+_CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID", "SYS_CHROOT")
+
+
+def account_container(instance: str, name: str) -> str:
+    """Name of an account's container."""
+    return f"{instance}-{name}"
+
+
+def main_container(instance: str) -> str:
+    """Name of main's container."""
+    return f"{instance}-main"
+
+
+def account_volume(instance: str, account: Account) -> str:
+    """Name of an account's volume, which carries its id."""
+    return f"{instance}-{account.name}-{account.id}"
+
+
+def account_names(system: System, account: Account) -> tuple[str, ...]:
+    """DNS names an account answers to."""
+    return account.fqdn(system.domain), internal_name(account.name)
+
+
+def main_names(system: System) -> tuple[str, ...]:
+    """DNS names main answers to."""
+    hosts = [f"{host}.{system.domain}" for host in ("mail", "webmail", "imap", "smtp")]
+    return system.domain, *hosts, internal_name("main")
+
+
+def account_spec(system: System, account: Account, image: str) -> WorkloadSpec:
+    """The container of one account."""
+    fqdn = account.fqdn(system.domain)
+    return WorkloadSpec(
+        name=account_container(system.instance, account.name),
+        image=image,
+        hostname=fqdn if len(fqdn) <= _LONGEST_HOSTNAME else account.name,
+        network=system.instance,
+        aliases=account_names(system, account),
+        volume=account_volume(system.instance, account),
+        mount=_MOUNT,
+        memory=account.memory,
+        pids=256,
+        capabilities=_CAPABILITIES,
+        tmpfs={"/run": "exec,mode=755", "/tmp": "mode=1777"},  # noqa: S108  (inside the container)
+        environment={"MAILPOD_FQDN": fqdn, "MAILPOD_DOMAIN": system.domain},
+        labels={
+            LABEL_INSTANCE: system.instance,
+            LABEL_ROLE: "account",
+            LABEL_ACCOUNT: account.name,
+            LABEL_ID: account.id,
+        },
+        dns=system.resolver,
+    )
+
+
+def account_files(
+    account: Account, identity: Identity, authority: str, operator_key: str, main_fingerprint: str
+) -> list[File]:
+    """The files an account has from the control plane; everything else on its volume is its own.
+
+    Args:
+        authority: the authority's certificate, PEM.
+        operator_key: public line of the control plane's SSH key.
+        main_fingerprint: of main's TLS public key; only its holder may use the account's port 25.
+    """
+    keys = "".join(f"{key}\n" for key in account.ssh_keys)
+    return [
+        File("etc/ssh/ssh_host_ed25519_key", identity.ssh_host_key.encode(), 0o600),
+        File("etc/ssh/ssh_host_ed25519_key.pub", f"{identity.ssh_host_public}\n".encode()),
+        File("etc/ssh/operator_keys", f"{operator_key}\n".encode()),
+        File("etc/ssh/user_keys", keys.encode()),
+        *_tls_files(identity, authority),
+        File("etc/relay/sasl_passwd", f"{_RELAY} {account.name}:{identity.relay_secret}\n".encode(), 0o600),
+        File("etc/relay/main_key", f"{main_fingerprint} main\n".encode()),
+    ]
+
+
+def main_files(identity: Identity, authority: str, tables: dict[str, str]) -> list[File]:
+    """The files main has from the control plane."""
+    rendered = [File(f"etc/tables/{path}", text.encode(), 0o600) for path, text in sorted(tables.items())]
+    return [*_tls_files(identity, authority), *rendered]
+
+
+def password_file(password: str) -> File:
+    """The member of a deploy that sets an account's password; it is hashed and never written as it is."""
+    return File("password", password.encode(), 0o600)
+
+
+def _tls_files(identity: Identity, authority: str) -> list[File]:
+    return [
+        File("etc/tls/key.pem", identity.tls_key.encode(), 0o600),
+        File("etc/tls/cert.pem", identity.tls_certificate.encode()),
+        File("etc/tls/ca.pem", authority.encode()),
+    ]
+
+
+def main_environment(system: System, state: str, image: str) -> dict[str, str]:
+    """Values of the variables in `compose.yaml`.
+
+    Args:
+        state: absolute path of the state folder, where the secrets of main lie.
+        image: tag of main's image.
+    """
+    ports = ("smtp", "submissions", "submission", "imap", "imaps", "http", "https", "ssh")
+    return {
+        "MAILPOD_INSTANCE": system.instance,
+        "MAILPOD_DOMAIN": system.domain,
+        "MAILPOD_HOST": system_host(system),
+        "MAILPOD_STATE": state,
+        "MAILPOD_MAIN_IMAGE": image,
+        "MAILPOD_BIND": system.bind,
+        "MAILPOD_IPV6_SUBNET": system.ipv6_subnet,
+        "MAILPOD_RESOLVER": system.resolver,
+        **{f"MAILPOD_PORT_{service.upper()}": str(system.port(service)) for service in ports},
+    }

@@ -1,0 +1,116 @@
+"""Account names and domains: what may be a label of the system's DNS zone."""
+
+import re
+
+from mailpod.model.errors import InvalidInput
+
+# RFC 1035 section 2.3.1 as relaxed by RFC 1123 section 2.1: a label may begin with a digit.
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+
+# RFC 2142 role names: they belong to the organisation, never to one person.
+ROLES = frozenset({"abuse", "hostmaster", "noc", "postmaster", "security", "webmaster"})
+
+_RFC_2142_MORE = frozenset({"ftp", "info", "marketing", "news", "sales", "support", "usenet", "uucp", "www"})
+
+# Host names of the system itself, those that clients probe by convention (RFC 6186, Mozilla autoconfig,
+# Microsoft autodiscover, RFC 8461), and those that other software treats as special.
+_HOSTS = frozenset(
+    {
+        "admin",
+        "administrator",
+        "api",
+        "autoconfig",
+        "autodiscover",
+        "box",
+        "caldav",
+        "carddav",
+        "dns",
+        "imap",
+        "imaps",
+        "localhost",
+        "mail",
+        "mailer-daemon",
+        "mailpod",
+        "main",
+        "mta",
+        "mta-sts",
+        "mx",
+        "nobody",
+        "noreply",
+        "no-reply",
+        "openpgpkey",
+        "pop",
+        "pop3",
+        "root",
+        "smtp",
+        "smtps",
+        "ssh",
+        "sftp",
+        "ssladmin",
+        "sysadmin",
+        "webmail",
+        "wpad",
+    }
+)
+
+_NUMBERED_HOST = re.compile(r"(?:ns|mx|mail|smtp|imap)[0-9]+")
+
+# The kernel's host name holds 64 bytes (uname(2)); main's is "mail." and the domain.
+MAX_DOMAIN = 59
+
+
+def is_label(text: str) -> bool:
+    """Whether `text` is a DNS label in lower case: 1 to 63 letters, digits and inner hyphens."""
+    return _LABEL.fullmatch(text) is not None
+
+
+def is_reserved(name: str) -> bool:
+    """Whether the system, RFC 2142 or common practice already gives `name` a meaning."""
+    return name in ROLES | _RFC_2142_MORE | _HOSTS or _NUMBERED_HOST.fullmatch(name) is not None
+
+
+def account_name(text: str) -> str:
+    """Fold and check the name of an account.
+
+    Args:
+        text: what the operator typed.
+
+    Returns:
+        The name in lower case.
+
+    Raises:
+        InvalidInput: it is not a DNS label (RFC 1035), or it is reserved.
+    """
+    name = text.lower()
+    if not text.isascii() or not is_label(name):
+        raise InvalidInput(
+            f"{text!r} cannot be an account's name: it becomes a part of a host name",
+            "use 1 to 63 letters, digits and hyphens, with no hyphen at either end",
+        )
+    # RFC 5891 section 4.2.3.1: "??--" is kept for internationalised labels.
+    if name[2:4] == "--":
+        raise InvalidInput(f"{text!r} cannot be an account's name: '--' in third place is reserved", "choose another")
+    if is_reserved(name):
+        raise InvalidInput(
+            f"{name!r} is a name that the system or RFC 2142 reserves",
+            f"for a shared address use: mailpod alias add {name} TARGET",
+        )
+    return name
+
+
+def domain(text: str) -> str:
+    """Fold and check the organisation's domain.
+
+    Returns:
+        The domain in lower case without a trailing dot.
+
+    Raises:
+        InvalidInput: it is not a host name of at least two labels and at most `MAX_DOMAIN` characters.
+    """
+    name = text.lower().removesuffix(".")
+    labels = name.split(".")
+    if not text.isascii() or len(labels) < 2 or not all(map(is_label, labels)) or labels[-1].isdigit():
+        raise InvalidInput(f"{text!r} is not a domain name", "give one like example.org")
+    if len(name) > MAX_DOMAIN:
+        raise InvalidInput(f"the domain {text!r} is longer than {MAX_DOMAIN} characters", "use a shorter domain")
+    return name

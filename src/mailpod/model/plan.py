@@ -1,0 +1,73 @@
+"""The difference between desired and observed state, as a list of steps."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import assert_never
+
+from mailpod.model.spec import Workload, WorkloadSpec
+
+
+@dataclass(frozen=True)
+class Create:
+    """Make and start a workload that is not there."""
+
+    spec: WorkloadSpec
+
+
+@dataclass(frozen=True)
+class Replace:
+    """Remove a workload made from another specification, keep its volume, and make it anew."""
+
+    spec: WorkloadSpec
+
+
+@dataclass(frozen=True)
+class Start:
+    """Start a workload that is there and stopped."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Remove:
+    """Remove a workload nobody asked for; its volume stays."""
+
+    name: str
+
+
+Step = Create | Replace | Start | Remove
+
+
+def plan(desired: Iterable[WorkloadSpec], observed: Iterable[Workload]) -> list[Step]:
+    """Steps that lead from the observed to the desired state.
+
+    Removals come first, so that a name is free before it is used again. Applying the steps and
+    planning once more gives no step.
+    """
+    specs = {spec.name: spec for spec in desired}
+    there = {workload.name: workload for workload in observed}
+    steps: list[Step] = [Remove(name) for name in there if name not in specs]
+    for name, spec in specs.items():
+        workload = there.get(name)
+        if workload is None:
+            steps.append(Create(spec))
+        elif workload.spec != spec.digest():
+            steps.append(Replace(spec))
+        elif workload.state == "stopped":
+            steps.append(Start(name))
+    return steps
+
+
+def describe(step: Step) -> str:
+    """One line for the operator, e.g. `create mailpod-alice`."""
+    match step:
+        case Create(spec):
+            return f"create {spec.name}"
+        case Replace(spec):
+            return f"replace {spec.name}"
+        case Start(name):
+            return f"start {name}"
+        case Remove(name):
+            return f"remove {name}"
+        case _:
+            assert_never(step)

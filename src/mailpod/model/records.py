@@ -1,0 +1,119 @@
+"""The desired state: what the operator asked for, one record a file."""
+
+import secrets
+from datetime import UTC, datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mailpod.model import addresses
+
+Stack = Literal["classic"]
+
+MIB = 1024 * 1024
+DEFAULT_MEMORY = 256 * MIB
+MIN_MEMORY = 64 * MIB
+
+PORTS = {
+    "smtp": 25,
+    "submissions": 465,
+    "submission": 587,
+    "imap": 143,
+    "imaps": 993,
+    "http": 80,
+    "https": 443,
+    "ssh": 2222,
+}
+"""Ports that main publishes, before the port base is added."""
+
+
+def new_id() -> str:
+    """An opaque id, 12 hexadecimal digits, that is never given twice."""
+    return secrets.token_hex(6)
+
+
+def now() -> datetime:
+    """The present second, in UTC."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class System(_Record):
+    """One installation: its domain and where main listens.
+
+    Attributes:
+        bind: IPv4 address of the host on which main's ports are published.
+        port_base: number added to every published port.
+        resolver: address of the DNS resolver main asks; empty for the engine's own.
+        ipv6_subnet: the /64 of the system's network, unique local (RFC 4193).
+        running: false after `down`, so that nothing starts it again behind the operator's back.
+    """
+
+    domain: str
+    instance: str
+    bind: str = "0.0.0.0"  # noqa: S104  (a mail server listens to everyone)
+    port_base: int = Field(default=0, ge=0, le=65535 - max(PORTS.values()))
+    resolver: str = ""
+    ipv6_subnet: str
+    running: bool = True
+
+    def port(self, service: str) -> int:
+        """The published port of `service`, one of `PORTS`."""
+        return PORTS[service] + self.port_base
+
+    def local_address(self) -> str:
+        """An address of this host at which main's published ports answer."""
+        return "127.0.0.1" if self.bind == "0.0.0.0" else self.bind  # noqa: S104
+
+    def webmail(self) -> str:
+        """The URL a browser on the Internet uses."""
+        port = self.port("https")
+        return f"https://webmail.{self.domain}" + ("" if port == 443 else f":{port}")
+
+
+class Account(_Record):
+    """One person or role: a container, a volume, a subdomain, an address.
+
+    Attributes:
+        id: opaque and immutable; the volume carries it, so a new `alice` never sees an old one's mail.
+        memory: limit of the container's memory in bytes.
+        ssh_keys: public keys, in OpenSSH's one-line form, that may log in through main's jump host.
+        deleted: when it was deleted, while its volume is kept for undelete.
+        purge: its volume is to be destroyed; true only between the two steps of a purge, so that `apply` can end it.
+    """
+
+    id: str
+    name: str
+    created: datetime
+    stack: Stack = "classic"
+    memory: int = Field(default=DEFAULT_MEMORY, ge=MIN_MEMORY)
+    ssh_keys: tuple[str, ...] = ()
+    deleted: datetime | None = None
+    purge: bool = False
+
+    def fqdn(self, domain: str) -> str:
+        """The account's subdomain."""
+        return f"{self.name}.{domain}"
+
+    def canonical(self, domain: str) -> str:
+        """The account's canonical address."""
+        return addresses.canonical(self.name, domain)
+
+    def short(self, domain: str) -> str:
+        """The account's short address."""
+        return addresses.short(self.name, domain)
+
+
+class Alias(_Record):
+    """A shared address of the organisation.
+
+    Attributes:
+        local_part: the part before `@DOMAIN`.
+        targets: names of accounts, local parts of other aliases, or addresses elsewhere.
+    """
+
+    local_part: str
+    targets: tuple[str, ...] = Field(min_length=1)

@@ -1,0 +1,84 @@
+"""What the control plane asks of an engine and what the engine answers, in no engine's own words."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+LABEL_INSTANCE = "mailpod.instance"
+LABEL_ROLE = "mailpod.role"
+LABEL_ACCOUNT = "mailpod.account"
+LABEL_ID = "mailpod.id"
+LABEL_SPEC = "mailpod.spec"
+
+
+@dataclass(frozen=True)
+class WorkloadSpec:
+    """One account's container, whatever the engine.
+
+    Attributes:
+        name: unique on the engine; the container's name.
+        aliases: names under which others on `network` find it.
+        volume: named volume mounted at `mount`; made when missing, never removed with the workload.
+        memory: limit in bytes. `pids`: limit of processes.
+        tmpfs: mount point to mount options.
+        dns: address of the resolver, empty for the engine's own.
+        labels: those of the workload and of its volume.
+    """
+
+    name: str
+    image: str
+    hostname: str
+    network: str
+    aliases: tuple[str, ...]
+    volume: str
+    mount: str
+    memory: int
+    pids: int
+    capabilities: tuple[str, ...]
+    tmpfs: Mapping[str, str]
+    environment: Mapping[str, str]
+    labels: Mapping[str, str]
+    dns: str = ""
+
+    def digest(self) -> str:
+        """A short hash that changes whenever a running workload would have to be made anew."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A container as the engine sees it.
+
+    Attributes:
+        state: `running`, `restarting` or `stopped`.
+        health: `healthy`, `unhealthy`, `starting` (not yet known), or empty when it has no health check.
+        ipv4, ipv6: addresses on the system's network; empty while it is not running.
+    """
+
+    name: str
+    state: str
+    health: str
+    image: str
+    labels: Mapping[str, str]
+    ipv4: str = ""
+    ipv6: str = ""
+
+    @property
+    def status(self) -> str:
+        """State and health in one word: `running`, `unhealthy`, `restarting` or `stopped`."""
+        return "unhealthy" if self.health == "unhealthy" else self.state
+
+    @property
+    def spec(self) -> str:
+        """The `WorkloadSpec.digest` it was made from; empty when it carries none."""
+        return self.labels.get(LABEL_SPEC, "")
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """What answers: its kind, version and API version, e.g. `docker`, `20.10.24`, `1.41`."""
+
+    kind: str
+    version: str
+    api: str

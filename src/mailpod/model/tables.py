@@ -1,0 +1,145 @@
+"""main's tables, rendered from the desired state alone: where mail goes, who may send, log in and jump.
+
+Every function returns the whole text of one table, so that main can swap it in at once.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterable, Mapping
+
+from mailpod.model.names import ROLES
+from mailpod.model.records import Account, Alias, System
+
+INTERNAL = "mailpod.internal"
+"""Zone of the names containers find each other by; `.internal` is never delegated in public DNS."""
+
+_NOBODY_YET = "450 4.3.0 No account exists yet; try again later"
+
+
+def internal_name(name: str) -> str:
+    """The name under which main reaches the account `name`."""
+    return f"{name}.{INTERNAL}"
+
+
+def render(
+    system: System,
+    accounts: Iterable[Account],
+    aliases: Iterable[Alias],
+    relay_secrets: Mapping[str, str],
+    operator_key: str,
+) -> dict[str, str]:
+    """All of main's tables.
+
+    Args:
+        accounts: those that exist, without the deleted ones.
+        relay_secrets: by account id, what the account proves itself with at main's relay.
+        operator_key: public line of the control plane's SSH key.
+
+    Returns:
+        Text by path below main's folder of tables.
+    """
+    people = sorted(accounts, key=lambda account: account.name)
+    expansions = expand(system, people, aliases)
+    return {
+        "postfix/recipients": _lines(f"{a.canonical(system.domain)} OK" for a in people),
+        "postfix/aliases": _lines(f"{address} {', '.join(to)}" for address, to in sorted(expansions.items())),
+        "postfix/transport": _transport(system, people),
+        "postfix/senders": _senders(system, people),
+        "postfix/access": _access(system, people),
+        "dovecot/logins": _logins(system, people),
+        "dovecot/relay": _lines(f"{a.name}:{_sha256(relay_secrets[a.id])}" for a in people),
+        "ssh/jump_keys": _jump_keys(system, people, operator_key),
+        "roundcube/identities": _identities(system, people),
+    }
+
+
+def expand(system: System, accounts: Iterable[Account], aliases: Iterable[Alias]) -> dict[str, tuple[str, ...]]:
+    """Every address that stands for others, and those it stands for.
+
+    Short addresses stand for canonical ones. The role addresses of RFC 2142 that nobody claimed, and
+    postmaster at every subdomain (RFC 5321 section 4.5.1), go to the oldest account. An alias whose targets are
+    all gone is left out, so that its senders are told.
+    """
+    people = {account.name: account for account in accounts}
+    table: dict[str, tuple[str, ...]] = {a.short(system.domain): (a.canonical(system.domain),) for a in people.values()}
+    shared = {alias.local_part: alias for alias in aliases}
+    for alias in shared.values():
+        targets = tuple(_target(system, target) for target in alias.targets if _alive(target, people, shared))
+        if targets:
+            table[f"{alias.local_part}@{system.domain}"] = targets
+    if people:
+        oldest = min(people.values(), key=lambda account: (account.created, account.id))
+        for role in ROLES:
+            table.setdefault(f"{role}@{system.domain}", (oldest.canonical(system.domain),))
+    for role in ("postmaster", "abuse"):
+        target = table.get(f"{role}@{system.domain}")
+        if target:
+            hosts = [system_host(system), *(a.fqdn(system.domain) for a in people.values())]
+            table.update({f"{role}@{host}": target for host in hosts})
+    return table
+
+
+def system_host(system: System) -> str:
+    """The name main calls itself by: its MX host."""
+    return f"mail.{system.domain}"
+
+
+def _alive(target: str, people: Mapping[str, Account], shared: Mapping[str, Alias]) -> bool:
+    return "@" in target or target in people or target in shared
+
+
+def _target(system: System, target: str) -> str:
+    return target if "@" in target else f"{target}@{system.domain}"
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _transport(system: System, people: Iterable[Account]) -> str:
+    routes = [f"{a.fqdn(system.domain)} relay:[{internal_name(a.name)}]:25" for a in people]
+    # Mail still queued for an account that was deleted goes back to its sender, instead of out to the MX, which is
+    # main itself.
+    gone = [f"{where} error:5.1.1 No such account here" for where in (system.domain, f".{system.domain}")]
+    return _lines(routes + gone)
+
+
+def _senders(system: System, people: Iterable[Account]) -> str:
+    return _lines(f"{address} {a.name}" for a in people for address in _own(system, a))
+
+
+def _own(system: System, account: Account) -> tuple[str, str]:
+    return account.short(system.domain), account.canonical(system.domain)
+
+
+def _access(system: System, people: Iterable[Account]) -> str:
+    if list(people):
+        return ""
+    hosts = (system.domain, system_host(system))
+    return _lines(f"{role}@{host} {_NOBODY_YET}" for role in ("postmaster", "abuse") for host in hosts)
+
+
+def _logins(system: System, people: Iterable[Account]) -> str:
+    # passwd-file with extra fields only: the password is for the account's own servers to check.
+    return _lines(
+        f"{login}:::::::user=box host={internal_name(a.name)}" for a in people for login in (a.name, *_own(system, a))
+    )
+
+
+def _sha256(secret: str) -> str:
+    return "{SHA256}" + base64.b64encode(hashlib.sha256(secret.encode()).digest()).decode()
+
+
+def _jump_keys(system: System, people: Iterable[Account], operator_key: str) -> str:
+    def line(targets: Iterable[str], key: str) -> str:
+        opens = ",".join(f'permitopen="{target}:22"' for target in targets)
+        return f"restrict,port-forwarding,{opens} {key}"
+
+    lines = [line(["*"], operator_key)]
+    for a in people:
+        lines += [line([a.fqdn(system.domain), a.name, internal_name(a.name)], key) for key in a.ssh_keys]
+    return _lines(lines)
+
+
+def _identities(system: System, people: Iterable[Account]) -> str:
+    return _lines(f"{address}\t{a.name}" for a in people for address in _own(system, a))

@@ -1,0 +1,254 @@
+"""Accounts: create, list, show, change, delete and bring back."""
+
+import contextlib
+import secrets
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from mailpod.model import layout
+from mailpod.model.errors import AlreadyExists, InvalidInput, MailpodError, NotFound
+from mailpod.model.names import account_name
+from mailpod.model.records import DEFAULT_MEMORY, Account, Stack, new_id, now
+from mailpod.model.spec import LABEL_ID, Workload
+from mailpod.services.context import Context
+from mailpod.services.reconcile import finish_purges, main_runs, observed_accounts, push_tables, refresh
+
+MIN_PASSWORD = 8
+MAX_PASSWORD = 128
+
+
+@dataclass(frozen=True)
+class AccountView:
+    """An account as people see it: what was asked for beside what is there.
+
+    Attributes:
+        status: `running`, `unhealthy`, `restarting`, `stopped` or `missing`.
+        ipv4, ipv6: addresses on the system's network; empty while it is not running.
+    """
+
+    account: Account
+    domain: str
+    status: str
+    image: str
+    ipv4: str
+    ipv6: str
+
+
+def view(context: Context, account: Account, workload: Workload | None) -> AccountView:
+    """Join an account with its container, if it has one."""
+    if workload is None:
+        return AccountView(account, context.system.domain, "missing", "", "", "")
+    return AccountView(account, context.system.domain, workload.status, workload.image, workload.ipv4, workload.ipv6)
+
+
+def views(context: Context) -> list[AccountView]:
+    """Every account, by name."""
+    context.require_system()
+    accounts = context.store.accounts()
+    there = {w.labels.get(LABEL_ID): w for w in observed_accounts(context)}
+    return [view(context, account, there.get(account.id)) for account in accounts]
+
+
+def show(context: Context, name: str) -> AccountView:
+    """One account; raises `NotFound` when there is none of that name."""
+    context.require_system()
+    account = context.store.account(name.lower())
+    there = {w.labels.get(LABEL_ID): w for w in observed_accounts(context)}
+    return view(context, account, there.get(account.id))
+
+
+def generate_password() -> str:
+    """Five groups of four characters, about 100 bits, without those that look alike."""
+    alphabet = "abcdefghijkmnpqrstuvwxyz23456789"
+    return "-".join("".join(secrets.choice(alphabet) for _ in range(4)) for _ in range(5))
+
+
+def check_password(password: str) -> str:
+    """Check a password somebody chose.
+
+    Raises:
+        InvalidInput: empty, too short, too long, or with control characters, which some clients cannot send.
+    """
+    if not password:
+        raise InvalidInput("the password is empty", f"give at least {MIN_PASSWORD} characters")
+    if len(password) < MIN_PASSWORD:
+        raise InvalidInput("the password is too short", f"give at least {MIN_PASSWORD} characters")
+    if len(password.encode()) > MAX_PASSWORD:
+        raise InvalidInput("the password is too long", f"give at most {MAX_PASSWORD} bytes")
+    if any(ord(character) < 32 or ord(character) == 127 for character in password):
+        raise InvalidInput("the password has control characters", "give one without them")
+    return password
+
+
+def create(
+    context: Context,
+    name: str,
+    password: str,
+    *,
+    ssh_keys: tuple[str, ...] = (),
+    stack: Stack = "classic",
+    memory: int = DEFAULT_MEMORY,
+) -> AccountView:
+    """Create an account and wait until its SMTP, IMAP and SSH servers answer.
+
+    Raises:
+        InvalidInput: the name or the password cannot be accepted.
+        AlreadyExists: the name is an account's or an alias's.
+        MailpodError: it could not be made; nothing is left of it.
+    """
+    account = Account(
+        id=new_id(), name=account_name(name), created=now(), stack=stack, memory=memory, ssh_keys=ssh_keys
+    )
+    check_password(password)
+    _need_main(context)
+    with context.store.lock():
+        _check_free(context, account.name)
+        # Before others can see the account, so that nobody makes its keys a second time.
+        context.account_identity(account)
+        context.store.save_account(account)
+    with _undone_on_failure(context, account):
+        context.progress(f"creating {account.name}")
+        _bring_up(context, account, password)
+    return show(context, account.name)
+
+
+def _bring_up(context: Context, account: Account, password: str | None) -> None:
+    """Start the account's container while main learns of it: neither needs the other before the end."""
+    extra = (layout.password_file(password),) if password is not None else ()
+    with ThreadPoolExecutor(1) as pool:
+        tables = pool.submit(push_tables, context)
+        context.engine.create(context.account_spec(account), context.account_files(account))
+        refresh(context, account, extra)
+        tables.result()
+
+
+@contextlib.contextmanager
+def _undone_on_failure(context: Context, account: Account) -> Iterator[None]:
+    """Leave nothing of a new account behind when making it fails or is interrupted."""
+    try:
+        yield
+    except BaseException:
+        context.progress(f"undoing {account.name}")
+        context.store.forget_account(account.name)
+        with contextlib.suppress(MailpodError):
+            context.engine.remove(layout.account_container(context.instance, account.name))
+            context.engine.remove_volume(layout.account_volume(context.instance, account))
+        with contextlib.suppress(MailpodError):
+            push_tables(context)
+        context.keys.forget(account.id)
+        raise
+
+
+def _check_free(context: Context, name: str) -> None:
+    if any(account.name == name for account in context.store.accounts()):
+        raise AlreadyExists(f"the account {name!r} exists already", f"see: mailpod account show {name}")
+    if any(alias.local_part == name for alias in context.store.aliases()):
+        raise AlreadyExists(f"{name}@{context.system.domain} is an alias", f"see: mailpod alias delete {name}")
+
+
+def _need_main(context: Context) -> None:
+    """Refuse what needs main while main is not there, before anything is touched."""
+    context.require_system()
+    if not main_runs(context):
+        raise MailpodError("the main system is not running", f"start it with: mailpod up {context.system.domain}")
+
+
+def set_password(context: Context, name: str, password: str) -> None:
+    """Change an account's password; it holds for every login from then on.
+
+    Raises:
+        NotFound: there is no such account.
+    """
+    context.require_system()
+    account = context.store.account(name.lower())
+    check_password(password)
+    _need_main(context)
+    context.progress(f"setting the password of {account.name}")
+    refresh(context, account, (layout.password_file(password),))
+
+
+def change(
+    context: Context, name: str, *, memory: int | None = None, ssh_keys: tuple[str, ...] | None = None
+) -> AccountView:
+    """Change what is given of an account, and make its container follow."""
+    _need_main(context)
+    with context.store.lock():
+        account = context.store.account(name.lower())
+        update = {"memory": memory, "ssh_keys": ssh_keys}
+        changed = account.model_copy(update={key: value for key, value in update.items() if value is not None})
+        context.store.save_account(changed)
+    container = layout.account_container(context.instance, account.name)
+    if context.account_spec(changed).digest() != context.account_spec(account).digest():
+        context.progress(f"replacing {container}")
+        context.engine.remove(container)
+        context.engine.create(context.account_spec(changed), context.account_files(changed))
+    refresh(context, changed)
+    push_tables(context)
+    return show(context, account.name)
+
+
+def delete(context: Context, name: str, *, purge: bool) -> Account:
+    """Delete an account: mail for it is refused from then on, and its volume is kept unless `purge`.
+
+    With `purge`, an account that was deleted before and kept is destroyed too.
+
+    Raises:
+        NotFound: there is no such account.
+    """
+    context.require_system()
+    context.engine.info()
+    wanted = name.lower()
+    with context.store.lock():
+        kept = [account for account in context.store.deleted() if account.name == wanted]
+        try:
+            account = context.store.account(wanted)
+        except NotFound:
+            if not (purge and kept):
+                raise
+            account = kept[-1]
+        doomed = {one.id: one for one in ([*kept, account] if purge else [account])}
+        for one in doomed.values():
+            context.store.save_deleted(one.model_copy(update={"deleted": one.deleted or now(), "purge": purge}))
+        context.store.forget_account(wanted)
+    context.progress(f"deleting {wanted}")
+    if main_runs(context):
+        push_tables(context)
+    context.engine.remove(layout.account_container(context.instance, wanted))
+    finish_purges(context)
+    return account
+
+
+def undelete(context: Context, name: str) -> AccountView:
+    """Bring back the account of this name that was deleted last, with its mail, password and keys.
+
+    Raises:
+        NotFound: no deleted account of this name is kept.
+        AlreadyExists: the name is in use again.
+    """
+    _need_main(context)
+    wanted = name.lower()
+    with context.store.lock():
+        kept = [account for account in context.store.deleted() if account.name == wanted and not account.purge]
+        if not kept:
+            raise NotFound(f"no deleted account {wanted!r} is kept", "see: mailpod account list")
+        account = kept[-1]
+        if layout.account_volume(context.instance, account) not in context.engine.volumes(context.instance):
+            raise NotFound(f"the volume of {wanted!r} is gone", "restore it from a backup")
+        _check_free(context, wanted)
+        context.store.save_account(account.model_copy(update={"deleted": None}))
+        context.store.forget_deleted(account.id)
+    context.progress(f"bringing back {wanted}")
+    _bring_up(context, context.store.account(wanted), None)
+    return show(context, wanted)
+
+
+def resolve_target(context: Context, text: str) -> str | None:
+    """The name of the account that an address of this system or a bare name means, or None."""
+    domain = context.system.domain
+    local, at, host = text.lower().partition("@")
+    names = {account.name for account in context.store.accounts()}
+    if not at or host == domain:
+        return local if local in names else None
+    owner = host.removesuffix(f".{domain}")
+    return owner if owner in names and local == "box" and owner != host else None

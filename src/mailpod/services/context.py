@@ -1,0 +1,89 @@
+"""What every use case works with: one system's state folder, its engine and its keys."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from mailpod.engine.port import Engine
+from mailpod.model import layout
+from mailpod.model.archive import File
+from mailpod.model.errors import MailpodError
+from mailpod.model.identity import Identity
+from mailpod.model.records import Account, System
+from mailpod.model.spec import WorkloadSpec
+from mailpod.services.channel import Channel
+from mailpod.services.images import ACCOUNT
+from mailpod.services.keys import Keys, fingerprint
+from mailpod.store import Store
+
+
+@dataclass
+class Context:
+    """One system at work.
+
+    Attributes:
+        store: its state folder.
+        instance: prefix of everything it has on the engine.
+        connect: gives the engine; called when it is first needed, so that bad input is refused without one.
+        progress: told what is being done, a line at a time.
+    """
+
+    store: Store
+    instance: str
+    connect: Callable[[], Engine]
+    progress: Callable[[str], None]
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine; raises `EngineUnreachable` when none answers or it is too old."""
+        engine = self.connect()
+        engine.info()
+        return engine
+
+    @cached_property
+    def system(self) -> System:
+        """The installation in the state folder; raises `NotFound` before the first `up`."""
+        system = self.store.system()
+        if system.instance != self.instance:
+            raise MailpodError(
+                f"{self.store.folder} belongs to the instance {system.instance!r}, not {self.instance!r}",
+                f"say --instance {system.instance}",
+            )
+        return system
+
+    def require_system(self) -> None:
+        """Refuse what needs a system before there is one; raises like `system`."""
+        _ = self.system
+
+    @cached_property
+    def keys(self) -> Keys:
+        """The system's keys."""
+        return Keys(self.store, self.system.domain)
+
+    @cached_property
+    def main_identity(self) -> Identity:
+        """Main's keys."""
+        return self.keys.identity("main", layout.main_names(self.system))
+
+    @cached_property
+    def channel(self) -> Channel:
+        """The way into main and the accounts."""
+        return Channel(self.system, self.keys.operator()[0], self.main_identity.ssh_host_public)
+
+    def account_identity(self, account: Account) -> Identity:
+        """An account's keys, made when they are missing."""
+        return self.keys.identity(account.id, layout.account_names(self.system, account))
+
+    def account_files(self, account: Account) -> list[File]:
+        """The files an account has from the control plane."""
+        return layout.account_files(
+            account,
+            self.account_identity(account),
+            self.keys.authority(),
+            self.keys.operator()[1],
+            fingerprint(self.main_identity),
+        )
+
+    def account_spec(self, account: Account) -> WorkloadSpec:
+        """The container an account is to have."""
+        return layout.account_spec(self.system, account, ACCOUNT[account.stack].tag)

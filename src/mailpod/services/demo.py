@@ -1,0 +1,85 @@
+"""A system to look at: a demo domain, two accounts, a message from outside read over IMAP."""
+
+import imaplib
+import smtplib
+import ssl
+from collections.abc import Callable
+from email.message import EmailMessage
+from functools import partial
+
+from mailpod.model.errors import NotFound
+from mailpod.model.records import Account, System
+from mailpod.services import accounts, installation
+from mailpod.services.context import Context
+from mailpod.services.waiting import until
+
+DOMAIN = "demo.test"
+PORT_BASE = 20000
+# Nothing listens there: a demo asks no DNS server, so that nothing of it leaves the machine.
+_NO_RESOLVER = "127.0.0.1"
+_NAMES = ("alice", "bob")
+
+
+def run(context: Context, say: Callable[[str], None]) -> None:
+    """Start the demo, or take up one that runs, and say what happens and how to go on."""
+    wanted = installation.planned(context.store, DOMAIN, context.instance, "127.0.0.1", PORT_BASE, _NO_RESOLVER)
+    installation.up(context, wanted)
+    passwords = {name: _account(context, name) for name in _NAMES}
+    alice = context.store.account("alice")
+    token = accounts.generate_password()
+    say(f"A message from outside to {alice.short(DOMAIN)} …")
+    _send_from_outside(context.system, alice, token)
+    seen = partial(_read, context.system, alice, passwords["alice"], token, context.keys.authority())
+    until(lambda: bool(seen()), 30, "the message did not arrive", "see: mailpod status")
+    say("… read over IMAP:\n")
+    say(seen())
+    _how_to_go_on(context.system, passwords, say)
+
+
+def _account(context: Context, name: str) -> str:
+    """Make an account, or give the one that is there a new password."""
+    password = accounts.generate_password()
+    try:
+        context.store.account(name)
+    except NotFound:
+        accounts.create(context, name, password)
+    else:
+        accounts.set_password(context, name, password)
+    return password
+
+
+def _send_from_outside(system: System, account: Account, token: str) -> None:
+    message = EmailMessage()
+    message["From"] = "Robert <robert@outside.test>"
+    message["To"] = account.short(DOMAIN)
+    message["Subject"] = "Bonjour à vous"
+    message["X-Demo"] = token
+    message.set_content("This message came in by SMTP from outside.\n")
+    with smtplib.SMTP(system.local_address(), system.port("smtp"), "outside.test", timeout=30) as client:
+        client.send_message(message)
+
+
+def _read(system: System, account: Account, password: str, token: str, authority: str) -> str:
+    context = ssl.create_default_context(cadata=authority)
+    # main's certificate is for its names, and the demo's domain is in nobody's DNS.
+    context.check_hostname = False
+    with imaplib.IMAP4_SSL(system.local_address(), system.port("imaps"), ssl_context=context, timeout=30) as client:
+        client.login(account.name, password)
+        client.select(readonly=True)
+        _, found = client.search(None, "HEADER", "X-Demo", token)
+        if not found[0]:
+            return ""
+        _, parts = client.fetch(found[0].split()[-1].decode(), "(BODY.PEEK[])")
+        body = next(part[1] for part in parts if isinstance(part, tuple))
+        return body.decode(errors="replace")
+
+
+def _how_to_go_on(system: System, passwords: dict[str, str], say: Callable[[str], None]) -> None:
+    host = system.local_address()
+    say("\nGo on:")
+    for name, password in passwords.items():
+        say(f"  {name:5}  {name}@{DOMAIN}  password {password}")
+    say(f"  webmail  https://{host}:{system.port('https')}")
+    say(f"  IMAP     {host} port {system.port('imaps')} (TLS); submission port {system.port('submissions')} (TLS)")
+    say("  accounts scripts/listAccount.sh --instance demo; scripts/createAccount.sh carol --instance demo")
+    say("  the end  ./mailpod --instance demo down --purge")

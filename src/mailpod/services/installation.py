@@ -1,0 +1,165 @@
+"""The whole installation: up, apply and down."""
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from functools import partial
+from ipaddress import IPv4Address, ip_address
+
+from mailpod.model import layout, names
+from mailpod.model.errors import AlreadyExists, InvalidInput, MailpodError
+from mailpod.model.plan import Step
+from mailpod.model.records import PORTS, System
+from mailpod.model.spec import LABEL_ROLE
+from mailpod.services import images
+from mailpod.services.channel import ChannelClosed
+from mailpod.services.context import Context
+from mailpod.services.keys import unique_local_subnet
+from mailpod.services.reconcile import converge, main_files, main_runs
+from mailpod.services.waiting import until
+from mailpod.store import Store, write_durably
+
+COMPOSE_FILE = images.SOURCES / "compose.yaml"
+
+
+def planned(
+    store: Store, domain: str, instance: str, bind: str | None, port_base: int | None, resolver: str | None
+) -> System:
+    """The installation that `up` is to bring about: what was asked for now, else as it was, else the default.
+
+    Raises:
+        InvalidInput: the domain or an option cannot be accepted.
+        AlreadyExists: the state folder is another domain's.
+    """
+    wanted = names.domain(domain)
+    if not names.is_label(instance) or len(instance) > 32:
+        raise InvalidInput(f"{instance!r} cannot be an instance's name", "use up to 32 letters, digits and hyphens")
+    before = store.find_system()
+    if before and (before.domain, before.instance) != (wanted, instance):
+        raise AlreadyExists(
+            f"{store.folder} is the system of {before.domain}, instance {before.instance}",
+            "use another --state and --instance, or remove that one with: mailpod down --purge",
+        )
+    base = before or System(domain=wanted, instance=instance, ipv6_subnet=unique_local_subnet())
+    if bind is not None:
+        _check_address(bind, "--bind", four=True)
+    if resolver:
+        _check_address(resolver, "--resolver", four=False)
+    if port_base is not None and not 0 <= port_base <= 65535 - max(PORTS.values()):
+        raise InvalidInput(f"--port-base {port_base} is out of range", f"give 0 to {65535 - max(PORTS.values())}")
+    update = {"bind": bind, "port_base": port_base, "resolver": resolver, "running": True}
+    return base.model_copy(update={key: value for key, value in update.items() if value is not None})
+
+
+def _check_address(text: str, option: str, *, four: bool) -> None:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        raise InvalidInput(f"{option} {text!r} is not an IP address", "give one like 192.0.2.1") from None
+    if four and not isinstance(address, IPv4Address):
+        raise InvalidInput(f"{option} {text!r} is not an IPv4 address", "give one like 192.0.2.1")
+
+
+def up(context: Context, system: System) -> None:
+    """Deploy or update the installation; safe to repeat.
+
+    A first `up` that fails leaves nothing behind; a later one leaves what ran before.
+    """
+    first = context.store.find_system() is None
+    if not main_runs(context):
+        _check_ports(system)
+    images.ensure_images(context.engine, context.progress)
+    with _undone_on_failure(context, first):
+        context.store.save_system(system)
+        vars(context).pop("system", None)
+        start(context)
+
+
+def start(context: Context) -> list[Step]:
+    """Make main run as the Compose file says, then the accounts."""
+    _write_main_secrets(context)
+    context.engine.deploy_main(COMPOSE_FILE, environment(context), context.progress)
+    context.progress("waiting for main")
+    with context.store.lock("tables"):
+        until(
+            partial(_deployed, context),
+            60,
+            "main did not start",
+            "see: docker logs " + layout.main_container(context.instance),
+        )
+    return converge(context)
+
+
+def _deployed(context: Context) -> bool:
+    try:
+        context.channel.main("deploy", main_files(context))
+    except ChannelClosed:
+        return False
+    return True
+
+
+def environment(context: Context) -> dict[str, str]:
+    """Values of the variables in `compose.yaml`."""
+    return layout.main_environment(context.system, str(context.store.folder.resolve()), images.MAIN.tag)
+
+
+def _write_main_secrets(context: Context) -> None:
+    """What Compose mounts into main, and the variables, so that `docker compose` also works by hand."""
+    folder = context.store.secrets / "main"
+    write_durably(folder / "ssh_host_key", context.main_identity.ssh_host_key.encode(), 0o600)
+    write_durably(folder / "operator_keys", f"{context.keys.operator()[1]}\n".encode(), 0o600)
+    lines = "".join(f"{key}={value}\n" for key, value in environment(context).items())
+    write_durably(context.store.folder / "compose.env", lines.encode(), 0o600)
+
+
+@contextlib.contextmanager
+def _undone_on_failure(context: Context, first: bool) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        if first and context.store.find_system():
+            context.progress("undoing")
+            with contextlib.suppress(MailpodError):
+                context.engine.remove_main(COMPOSE_FILE, environment(context), volumes=True)
+            context.store.erase()
+        raise
+
+
+def _check_ports(system: System) -> None:
+    """Refuse before anything is touched when somebody else listens on one of main's ports."""
+    for service in PORTS:
+        port = system.port(service)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((system.bind, port))
+            except OSError as error:
+                raise MailpodError(
+                    f"port {port} ({service}) of {system.bind} cannot be used: {error.strerror}",
+                    "stop what listens there, or choose others with --port-base N or --bind ADDRESS",
+                ) from error
+
+
+def apply(context: Context) -> list[Step]:
+    """Converge everything to the desired state."""
+    context.require_system()
+    if not context.system.running:
+        raise MailpodError("the system is down", f"start it with: mailpod up {context.system.domain}")
+    images.ensure_images(context.engine, context.progress)
+    return start(context)
+
+
+def down(context: Context, *, purge: bool) -> None:
+    """Stop the installation and remove its containers; with `purge`, its volumes, keys and state as well."""
+    context.require_system()
+    context.store.save_system(context.system.model_copy(update={"running": False}))
+    for workload in context.engine.workloads(context.instance):
+        if workload.labels.get(LABEL_ROLE) == "account":
+            context.progress(f"stopping {workload.name}")
+            context.engine.remove(workload.name)
+    context.progress("stopping main")
+    context.engine.remove_main(COMPOSE_FILE, environment(context), volumes=purge)
+    if purge:
+        for volume in context.engine.volumes(context.instance):
+            context.engine.remove_volume(volume)
+        context.store.erase()

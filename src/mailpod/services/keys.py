@@ -1,0 +1,207 @@
+"""The system's own certificate authority, and the keys of its elements.
+
+    secrets/ca_key.pem, ca.pem               the authority
+    secrets/operator_key, operator_key.pub   the control plane's SSH key
+    secrets/identities/                      one file for main, and one for each account, by id
+
+An identity is written once and kept, so that an element that is made anew is the same to everyone who knew it.
+"""
+
+import hashlib
+import ipaddress
+import secrets
+import tomllib
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+
+import tomli_w
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from mailpod.model.errors import MailpodError
+from mailpod.model.identity import Identity
+from mailpod.model.records import now
+from mailpod.store import Store, write_durably
+
+_AUTHORITY_LIFE = timedelta(days=3650)
+# Apple's clients refuse certificates of private authorities that live longer than 825 days.
+_LIFE = timedelta(days=820)
+_RENEW_BEFORE = timedelta(days=270)
+
+
+class Keys:
+    """Makes and reads keys in the secrets of one state folder.
+
+    Args:
+        store: the state folder.
+        organisation: the domain, which the authority is named after.
+    """
+
+    def __init__(self, store: Store, organisation: str) -> None:
+        self._folder = store.secrets
+        self._organisation = organisation
+
+    def authority(self) -> str:
+        """The authority's certificate, PEM; made on the first call."""
+        path = self._folder / "ca.pem"
+        if not path.exists():
+            key = ec.generate_private_key(ec.SECP256R1())
+            name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"mailpod {self._organisation}")])
+            certificate = (
+                _builder(name, name, _AUTHORITY_LIFE)
+                .public_key(key.public_key())
+                .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+                .add_extension(_usage(signing_certificates=True), critical=True)
+                .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+                .sign(key, hashes.SHA256())
+            )
+            self._write(self._folder / "ca_key.pem", _pem(key))
+            self._write(path, certificate.public_bytes(Encoding.PEM).decode())
+        return path.read_text()
+
+    def operator(self) -> tuple[Path, str]:
+        """The file of the control plane's private SSH key, and its public line; made on the first call."""
+        path = self._folder / "operator_key"
+        public = self._folder / "operator_key.pub"
+        if not public.exists():
+            private, line = _ssh_pair()
+            self._write(path, private)
+            self._write(public, line)
+        return path, public.read_text().strip()
+
+    def identity(self, element: str, names: Iterable[str]) -> Identity:
+        """The identity of `element` (`main` or an account's id), made or renewed when needed.
+
+        Args:
+            names: DNS names its certificate is for.
+        """
+        path = self._path(element)
+        wanted = tuple(names)
+        if path.exists():
+            identity = Identity.model_validate(tomllib.loads(path.read_text()))
+            if not _needs_renewal(identity.tls_certificate, wanted):
+                return identity
+            key = _load(identity.tls_key)
+            identity = identity.model_copy(update={"tls_certificate": self._certify(key, wanted)})
+        else:
+            private, line = _ssh_pair()
+            key = ec.generate_private_key(ec.SECP256R1())
+            identity = Identity(
+                ssh_host_key=private,
+                ssh_host_public=line,
+                tls_key=_pem(key),
+                tls_certificate=self._certify(key, wanted),
+                relay_secret=secrets.token_urlsafe(32),
+            )
+        self._write(path, tomli_w.dumps(identity.model_dump()))
+        return identity
+
+    def relay_secrets(self, ids: Iterable[str]) -> dict[str, str]:
+        """By account id, what each account proves itself with at main's relay."""
+        return {one: tomllib.loads(self._path(one).read_text())["relay_secret"] for one in ids}
+
+    def forget(self, element: str) -> None:
+        """Remove an identity."""
+        self._path(element).unlink(missing_ok=True)
+
+    def _path(self, element: str) -> Path:
+        return self._folder / "identities" / f"{element}.toml"
+
+    def _certify(self, key: ec.EllipticCurvePrivateKey, names: tuple[str, ...]) -> str:
+        authority = x509.load_pem_x509_certificate(self.authority().encode())
+        authority_key = _load((self._folder / "ca_key.pem").read_text())
+        # A common name holds 64 characters (RFC 5280 appendix A.1); the names that count are the alternative ones.
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, min(names, key=len))])
+        certificate = (
+            _builder(subject, authority.subject, _LIFE)
+            .public_key(key.public_key())
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_usage(signing_certificates=False), critical=True)
+            .add_extension(
+                x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
+                critical=False,
+            )
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False
+            )
+            .sign(authority_key, hashes.SHA256())
+        )
+        return certificate.public_bytes(Encoding.PEM).decode()
+
+    def _write(self, path: Path, content: str) -> None:
+        write_durably(path, content.encode(), 0o600)
+
+
+def fingerprint(identity: Identity) -> str:
+    """SHA-256 of the TLS public key, as Postfix's `smtpd_tls_fingerprint_digest` prints it."""
+    public = _load(identity.tls_key).public_key()
+    digest = hashlib.sha256(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
+    return digest.hex(":").upper()
+
+
+def _load(pem: str) -> ec.EllipticCurvePrivateKey:
+    key = load_pem_private_key(pem.encode(), password=None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise MailpodError("a TLS key in the state folder is of another kind", "restore the folder from its backup")
+    return key
+
+
+def _ssh_pair() -> tuple[str, str]:
+    key = ed25519.Ed25519PrivateKey.generate()
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
+    return private, key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> str:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def _builder(subject: x509.Name, issuer: x509.Name, life: timedelta) -> x509.CertificateBuilder:
+    # An hour back, for clients whose clock is slow.
+    start = now() - timedelta(hours=1)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(start + life)
+    )
+
+
+def _usage(*, signing_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        key_cert_sign=signing_certificates,
+        crl_sign=signing_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _needs_renewal(pem: str, names: tuple[str, ...]) -> bool:
+    certificate = x509.load_pem_x509_certificate(pem.encode())
+    alternative = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    same = set(alternative.get_values_for_type(x509.DNSName)) == set(names)
+    return not same or certificate.not_valid_after_utc - now() < _RENEW_BEFORE
+
+
+def unique_local_subnet() -> str:
+    """A random /64 of unique local addresses (RFC 4193 section 3.2)."""
+    packed = b"\xfd" + secrets.token_bytes(5) + b"\0\0" + bytes(8)
+    return str(ipaddress.IPv6Network((packed, 64)))

@@ -1,0 +1,185 @@
+"""The folder of desired state: small TOML files, one a record, written so that a crash leaves the old or the new.
+
+system.toml               the installation
+accounts/NAME.toml        accounts
+deleted/ID.toml           deleted accounts whose volume is kept
+aliases/LOCAL_PART.toml   shared addresses
+secrets/                  keys (mode 0700), see `mailpod.services.keys`
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tomli_w
+from pydantic import BaseModel, ValidationError
+
+from mailpod.model.errors import MailpodError, NotFound
+from mailpod.model.records import Account, Alias, System
+
+Record = TypeVar("Record", bound=BaseModel)
+
+
+def write_durably(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Replace a file whole: temporary file, fsync, rename, fsync of the folder.
+
+    Raises:
+        MailpodError: the disk is full or the folder cannot be written; the old file is untouched.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise MailpodError(f"cannot write {path}: {error.strerror}", "free some space or correct the rights") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class Store:
+    """Reads and writes the desired state in one folder.
+
+    Args:
+        folder: the state folder; made on the first write.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.secrets = folder / "secrets"
+
+    @contextlib.contextmanager
+    def lock(self, name: str = "lock") -> Iterator[None]:
+        """Hold a lock of the folder, which the kernel frees when the process ends in any way."""
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(self.folder / f".{name}", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise MailpodError(
+                f"cannot write in the state folder {self.folder}: {error.strerror}",
+                "give another with --state DIR",
+            ) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def system(self) -> System:
+        """The installation.
+
+        Raises:
+            NotFound: there is none yet.
+        """
+        found = self.find_system()
+        if found is None:
+            raise NotFound(f"no mail system in {self.folder}", "start one with: mailpod up DOMAIN")
+        return found
+
+    def find_system(self) -> System | None:
+        """The installation, or None before the first `up`."""
+        path = self.folder / "system.toml"
+        return _read(path, System) if path.exists() else None
+
+    def save_system(self, system: System) -> None:
+        """Write the installation."""
+        self._write(self.folder / "system.toml", system)
+
+    def accounts(self) -> list[Account]:
+        """Every account, by name."""
+        return [_read(path, Account) for path in sorted((self.folder / "accounts").glob("*.toml"))]
+
+    def account(self, name: str) -> Account:
+        """The account `name`.
+
+        Raises:
+            NotFound: there is none.
+        """
+        path = self._account_path(name)
+        if not path.exists():
+            raise NotFound(f"there is no account {name!r}", "see: mailpod account list")
+        return _read(path, Account)
+
+    def save_account(self, account: Account) -> None:
+        """Write an account, new or changed."""
+        self._write(self._account_path(account.name), account)
+
+    def forget_account(self, name: str) -> None:
+        """Remove an account's record, if there is one."""
+        self._account_path(name).unlink(missing_ok=True)
+
+    def deleted(self) -> list[Account]:
+        """Deleted accounts that can be brought back, the oldest first."""
+        records = [_read(path, Account) for path in (self.folder / "deleted").glob("*.toml")]
+        return sorted(records, key=lambda account: account.deleted or account.created)
+
+    def save_deleted(self, account: Account) -> None:
+        """Keep the record of a deleted account."""
+        self._write(self.folder / "deleted" / f"{account.id}.toml", account)
+
+    def forget_deleted(self, account_id: str) -> None:
+        """Remove the record of a deleted account, if there is one."""
+        (self.folder / "deleted" / f"{account_id}.toml").unlink(missing_ok=True)
+
+    def aliases(self) -> list[Alias]:
+        """Every shared address, by local part."""
+        return [_read(path, Alias) for path in sorted((self.folder / "aliases").glob("*.toml"))]
+
+    def save_alias(self, alias: Alias) -> None:
+        """Write a shared address."""
+        self._write(self._alias_path(alias.local_part), alias)
+
+    def forget_alias(self, local_part: str) -> None:
+        """Remove a shared address.
+
+        Raises:
+            NotFound: there is none.
+        """
+        path = self._alias_path(local_part)
+        if not path.exists():
+            raise NotFound(f"there is no alias {local_part!r}", "see: mailpod alias list")
+        path.unlink()
+
+    def erase(self) -> None:
+        """Remove all of the desired state and the keys; what else lies in the folder stays."""
+        for name in ("accounts", "deleted", "aliases", "secrets"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        for name in ("system.toml", "compose.env"):
+            (self.folder / name).unlink(missing_ok=True)
+
+    def _account_path(self, name: str) -> Path:
+        return self.folder / "accounts" / f"{name}.toml"
+
+    def _alias_path(self, local_part: str) -> Path:
+        return self.folder / "aliases" / f"{local_part}.toml"
+
+    def _write(self, path: Path, record: BaseModel) -> None:
+        document = record.model_dump(mode="json", exclude_none=True)
+        write_durably(path, tomli_w.dumps(document).encode(), 0o600)
+
+
+def _read(path: Path, kind: type[Record]) -> Record:
+    try:
+        document: dict[str, Any] = tomllib.loads(path.read_text())
+        return kind.model_validate(document)
+    except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
+        reason = str(error).replace("\n", "; ")
+        raise MailpodError(f"cannot read {path}: {reason}", "correct the file by hand or restore it") from error

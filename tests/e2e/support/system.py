@@ -1,0 +1,200 @@
+"""The system under test: made by the launcher, reached like any installation, taken away by label."""
+
+import random
+import secrets
+import shutil
+import smtplib
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+from docker.models.containers import Container
+
+from tests.e2e.support.cli import Cli
+from tests.e2e.support.engine import Engine
+from tests.e2e.support.mail import Mailbox, compose, imap, smtp, token
+from tests.e2e.support.wait import until
+from tests.e2e.support.world import World
+
+BASE_IMAGE = "mailpod/base:trixie"
+PORTS = (25, 80, 143, 443, 465, 587, 993, 2222)
+
+
+@dataclass(frozen=True)
+class Account:
+    """What `account create --json` told of an account."""
+
+    name: str
+    address: str
+    short_address: str
+    fqdn: str
+    password: str
+
+    @property
+    def logins(self) -> tuple[str, ...]:
+        """The names its owner may log in with."""
+        return self.name, self.short_address, self.address
+
+
+class System:
+    """A running system of one domain and the outside around it."""
+
+    def __init__(self, domain: str, cli: Cli, engine: Engine, world: World, folder: Path, port_base: int) -> None:
+        self.domain = domain
+        self.cli = cli
+        self.engine = engine
+        self.world = world
+        self.folder = folder
+        self.port_base = port_base
+        self.authority = folder / "ca.pem"
+        self.first: Account | None = None
+        self._create_seconds = 10.0
+
+    def port(self, number: int) -> int:
+        """Where main's port `number` is published."""
+        return self.port_base + number
+
+    def up(self) -> None:
+        """Deploy it with the launcher and let the outside reach it."""
+        self.cli.ok(
+            *("up", self.domain, "--bind", "127.0.0.1", "--port-base", str(self.port_base)),
+            *("--resolver", self.world.address),
+            seconds=900,
+        )
+        self.authority.write_text(self.cli.ok("ca").out)
+        self.world.start()
+        self.world.attach(self.main)
+        self.world.give("/etc/ssl/certs", "club-ca.pem", self.authority.read_bytes())
+        self.wait_until_up()
+
+    def apply(self) -> None:
+        """Converge, and connect main to the outside again if it was made anew."""
+        self.cli.ok("apply")
+        self.world.attach(self.main)
+
+    def wait_until_up(self) -> None:
+        """Wait until main greets on SMTP and IMAP."""
+        until(lambda: self.banner(25).startswith("220"), "main's SMTP banner", 40)
+        until(lambda: self.banner(143).startswith("* OK"), "main's IMAP banner", 40)
+
+    def banner(self, number: int) -> str:
+        """The first line that main says on a port."""
+        with socket.create_connection(("127.0.0.1", self.port(number)), timeout=10) as connection:
+            return connection.recv(200).decode(errors="replace")
+
+    @property
+    def main(self) -> Container:
+        """The main container as it is now."""
+        return self.engine.main()
+
+    @property
+    def tls(self) -> ssl.SSLContext:
+        """Trust in the system's own certificate authority and in nothing else."""
+        return ssl.create_default_context(cafile=str(self.authority))
+
+    def create(self, name: str, *options: str, password: str = "") -> Account:
+        """Create an account with a password of its own."""
+        chosen = password or secrets.token_urlsafe(12)
+        start = time.monotonic()
+        made = self.cli.ok("account", "create", name, "--password-stdin", "--json", *options, stdin=f"{chosen}\n").json()
+        self._create_seconds = min(self._create_seconds, time.monotonic() - start)
+        return Account(made["name"], made["address"], made["short_address"], made["fqdn"], chosen)
+
+    def create_seconds(self) -> float:
+        """The least time that making an account has taken so far."""
+        return self._create_seconds
+
+    def shown(self, account: Account) -> Any:
+        """What `account show` tells."""
+        return self.cli.ok("account", "show", account.name, "--json").json()
+
+    @contextmanager
+    def mailbox(self, account: Account, login: str = "", number: int = 993) -> Iterator[Mailbox]:
+        """An account's mailbox, opened through main."""
+        host, port = f"imap.{self.domain}", self.port(number)
+        with imap(host, port, self.tls, starttls=number == 143) as session:
+            session.login(login or account.name, account.password)
+            yield Mailbox(session)
+
+    @contextmanager
+    def submission(self, account: Account, login: str = "", number: int = 587) -> Iterator[smtplib.SMTP]:
+        """A logged-in submission session through main."""
+        how = "implicit" if number == 465 else "starttls"
+        with smtp(f"smtp.{self.domain}", self.port(number), self.tls, tls=how) as session:
+            session.login(login or account.name, account.password)
+            yield session
+
+    @contextmanager
+    def mx(self) -> Iterator[smtplib.SMTP]:
+        """A session with main's port 25, as an outside mail server has it."""
+        with smtp(f"mail.{self.domain}", self.port(25)) as session:
+            yield session
+
+    def post(self, recipient: str, word: str = "", sender: str = "someone@outside.test") -> str:
+        """Hand a message to main's port 25; returns the word in its subject."""
+        chosen = word or token()
+        with self.mx() as session:
+            session.send_message(compose(sender, recipient, chosen), from_addr=sender, to_addrs=[recipient])
+        return chosen
+
+    def submit(self, account: Account, message: EmailMessage, *recipients: str) -> None:
+        """Send a message as an account."""
+        with self.submission(account) as session:
+            session.send_message(message, from_addr=account.short_address, to_addrs=list(recipients))
+
+    def wait_for(self, account: Account, word: str, folder: str = "INBOX", seconds: float = 20) -> EmailMessage:
+        """The message with `word` in an account's mailbox, once it is there."""
+        with self.mailbox(account) as mailbox:
+            return mailbox.wait_for(word, folder, seconds)
+
+    def waiting(self) -> list[dict[str, Any]]:
+        """Main's queue as `status` shows it."""
+        return list(self.cli.ok("status", "--json").json()["queue"])
+
+    def retry_now(self) -> None:
+        """Ask main's Postfix to try everything it holds again, instead of waiting for its next run."""
+        self.main.exec_run(["postqueue", "-f"])
+
+    def logs(self) -> str:
+        """What all its containers and the outside's mail server said last."""
+        return f"{self.engine.logs()}\n===== mx.outside.test\n{self.world.log()}"
+
+
+def free_port_base() -> int:
+    """A number that, added to each of main's ports, gives a free one."""
+    while True:
+        base = random.randrange(20000, 28000, 10)
+        with suppress(OSError):
+            for number in PORTS:
+                with socket.create_server(("127.0.0.1", base + number)):
+                    pass
+            return base
+
+
+@contextmanager
+def running_system(domain: str, folder: Path, url: str = "") -> Iterator[System]:
+    """A system with a name of its own; nothing of it is left afterwards, whatever happened."""
+    instance = f"mpt{secrets.token_hex(3)}"
+    engine = Engine(instance, url)
+    cli = Cli(folder / "state", instance, {"DOCKER_HOST": url} if url else None)
+    try:
+        world = World(engine, domain, BASE_IMAGE)
+        world.make_network()
+        system = System(domain, cli, engine, world, folder, free_port_base())
+        try:
+            system.up()
+        except BaseException as error:
+            error.add_note(system.logs())
+            raise
+        yield system
+        cli.ok("down", "--purge", "--yes")
+    finally:
+        engine.remove_everything()
+        engine.close()
+        shutil.rmtree(folder, ignore_errors=True)

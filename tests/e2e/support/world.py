@@ -1,0 +1,191 @@
+"""The outside: a network of its own with a resolver, a mail server for outside.test, and people's clients."""
+
+import ipaddress
+import json
+import secrets
+from email.message import EmailMessage
+from pathlib import Path
+
+from docker.errors import APIError, NotFound
+from docker.models.containers import Container
+from docker.types import IPAMConfig, IPAMPool
+
+from tests.e2e.support.engine import LABEL_INSTANCE, Engine, execute, get_files, put_file
+from tests.e2e.support.mail import parse, smtp
+from tests.e2e.support.wait import until
+
+SOURCE = Path(__file__).resolve().parents[2] / "outside"
+INBOX = "/mail/inbox/new"
+HOSTS = ("mail", "webmail", "imap", "smtp")
+
+
+class World:
+    """The rest of the Internet, as far as the system under test can tell.
+
+    Args:
+        engine: where it runs; every object carries the engine's instance.
+        domain: the demo domain its DNS serves.
+        base: image the outside's own image is built from.
+    """
+
+    def __init__(self, engine: Engine, domain: str, base: str) -> None:
+        self.engine = engine
+        self.domain = domain
+        self._base = base
+        self._name = f"{engine.instance}-outside"
+        # RFC 2544's test addresses and a random unique local prefix (RFC 4193): neither is routed anywhere.
+        block = ipaddress.ip_network("198.18.0.0/15")
+        self._subnets4 = list(block.subnets(new_prefix=24))
+        self.ipv4_subnet = secrets.choice(self._subnets4)
+        prefix = (0xFD << 120) | (secrets.randbits(56) << 64)
+        self.ipv6_subnet = ipaddress.IPv6Network((prefix, 64))
+        self.container: Container | None = None
+
+    @property
+    def address(self) -> str:
+        """Of the resolver and the mail server."""
+        return str(self.ipv4_subnet[2])
+
+    @property
+    def main_address(self) -> str:
+        """Of the system under test, once it is connected."""
+        return str(self.ipv4_subnet[3])
+
+    def start(self) -> None:
+        """Build the image, start the container on the network and wait until both servers answer."""
+        image, _ = self.engine.client.images.build(
+            path=str(SOURCE), tag="mailpod/outside:test", buildargs={"BASE": self._base}, rm=True
+        )
+        network = self.engine.client.api.create_networking_config(
+            {
+                self._name: self.engine.client.api.create_endpoint_config(
+                    ipv4_address=self.address, ipv6_address=str(self.ipv6_subnet[2])
+                )
+            }
+        )
+        host = self.engine.client.api.create_host_config(init=True, dns=["127.0.0.1"])
+        made = self.engine.client.api.create_container(
+            image.id,
+            name=self._name,
+            hostname="mx.outside.test",
+            environment={"ZONE": self.zone()},
+            labels={LABEL_INSTANCE: self.engine.instance},
+            host_config=host,
+            networking_config=network,
+        )
+        self.container = self.engine.client.containers.get(made["Id"])
+        self.container.start()
+        until(self._answers, "the outside's servers", 30)
+
+    def make_network(self) -> None:
+        """Make the network on addresses that nothing else on the engine has."""
+        while True:
+            pools = [
+                IPAMPool(subnet=str(self.ipv4_subnet)),
+                IPAMPool(subnet=str(self.ipv6_subnet), gateway=str(self.ipv6_subnet[1])),
+            ]
+            try:
+                self.engine.client.networks.create(
+                    self._name,
+                    driver="bridge",
+                    enable_ipv6=True,
+                    ipam=IPAMConfig(pool_configs=pools),
+                    labels={LABEL_INSTANCE: self.engine.instance},
+                )
+            except APIError as error:
+                if "overlap" not in str(error):
+                    raise
+                self.ipv4_subnet = secrets.choice(self._subnets4)
+            else:
+                return
+
+    def zone(self) -> str:
+        """The root zone: every name there is (RFC 1035 section 5)."""
+        out, main = self.ipv4_subnet[2], self.ipv4_subnet[3]
+        out6, main6 = self.ipv6_subnet[2], self.ipv6_subnet[3]
+        records = [
+            (".", "SOA ns.outside.test. hostmaster.outside.test. 1 60 60 60 1"),
+            (".", "NS ns.outside.test."),
+            ("outside.test.", "MX 10 mx.outside.test."),
+            ("nomail.test.", "MX 0 ."),  # RFC 7505: a domain that takes no mail
+            (f"{self.domain}.", f"MX 10 mail.{self.domain}."),
+            (f"*.{self.domain}.", f"MX 10 mail.{self.domain}."),
+            (f"{out.reverse_pointer}.", "PTR mx.outside.test."),
+            (f"{out6.reverse_pointer}.", "PTR mx.outside.test."),
+            (f"{main.reverse_pointer}.", f"PTR mail.{self.domain}."),
+            (f"{main6.reverse_pointer}.", f"PTR mail.{self.domain}."),
+        ]
+        for name in ("ns.outside.test.", "mx.outside.test."):
+            records += [(name, f"A {out}"), (name, f"AAAA {out6}")]
+        for host in (f"{self.domain}.", *(f"{name}.{self.domain}." for name in HOSTS)):
+            records += [(host, f"A {main}"), (host, f"AAAA {main6}")]
+        return "\n".join(f"{name} 1 IN {data}" for name, data in records)
+
+    def _answers(self) -> bool:
+        with smtp(self.address, 25):
+            code, _ = self.run("unbound-host", "-r", "-t", "MX", self.domain)
+            return code == 0
+
+    def run(self, *command: str) -> tuple[int, str]:
+        """Run a program on the outside's machine: its exit code and all it wrote."""
+        assert self.container, "the outside has not been started"
+        return execute(self.container, *command)
+
+    def give(self, folder: str, name: str, content: bytes, mode: int = 0o644) -> None:
+        """Lay a file onto the outside's machine."""
+        assert self.container
+        put_file(self.container, folder, name, content, mode)
+
+    def attach(self, container: Container) -> bool:
+        """Connect the system under test under its fixed addresses. False when it already is."""
+        container.reload()
+        if self._name in container.attrs["NetworkSettings"]["Networks"]:
+            return False
+        network = self.engine.client.networks.get(self._name)
+        network.connect(container, ipv4_address=self.main_address, ipv6_address=str(self.ipv6_subnet[3]))
+        return True
+
+    def send(self, message: EmailMessage, recipients: list[str], sender: str = "") -> None:
+        """Hand a message to the outside's own mail server, which finds the way by MX and keeps trying."""
+        with smtp(self.address, 25) as session:
+            session.send_message(message, from_addr=sender or str(message["From"]), to_addrs=recipients)
+
+    def received(self, word: str) -> list[EmailMessage]:
+        """Messages that arrived for outside.test and hold `word` in a line of their own or in the subject."""
+        assert self.container
+        code, names = self.run("grep", "--recursive", "--files-with-matches", "--fixed-strings", word, INBOX)
+        if code != 0:
+            return []
+        found = []
+        for name in names.split():
+            try:
+                found += [parse(raw) for _, raw in get_files(self.container, name)]
+            except NotFound:  # moved between the two looks
+                continue
+        return found
+
+    def wait_for(self, word: str, recipient: str = "", seconds: float = 20) -> EmailMessage:
+        """The message that holds `word` (and was delivered to `recipient`), once it has arrived."""
+
+        def found() -> EmailMessage | None:
+            for message in self.received(word):
+                if not recipient or message["Delivered-To"] == recipient:
+                    return message
+            return None
+
+        return until(found, f"a message with {word} at outside.test", seconds, every=0.1)
+
+    def queue(self) -> list[dict[str, object]]:
+        """What the outside's mail server still has to deliver."""
+        _, lines = self.run("postqueue", "-j")
+        return [json.loads(line) for line in lines.splitlines() if line.startswith("{")]
+
+    def mail_server(self, verb: str) -> None:
+        """`stop` or `start` the outside's mail server; its resolver goes on."""
+        self.run("postfix", verb)
+        if verb == "start":
+            until(self._answers, "the outside's mail server")
+
+    def log(self) -> str:
+        """What the outside's mail server logged last."""
+        return self.run("tail", "-n", "60", "/var/log/mail.log")[1] if self.container else ""

@@ -1,0 +1,86 @@
+"""Nobody notices while accounts come and go."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tests.e2e.support.mail import smtp
+from tests.e2e.support.system import Account, System
+
+INTERVAL = 0.1
+
+
+class Probe:
+    """Asks ten times a second in a thread, and counts the answers."""
+
+    def __init__(self, ask: Callable[["Probe"], None]) -> None:
+        self.answers: Counter[str] = Counter()
+        self.done = threading.Event()
+        self._thread = threading.Thread(target=ask, args=(self,))
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        self._thread.start()
+        try:
+            yield
+        finally:
+            self.done.set()
+            self._thread.join(30)
+
+    def ticks(self) -> Iterator[None]:
+        due = time.monotonic()
+        while not self.done.wait(max(0.0, due - time.monotonic())):
+            due += INTERVAL
+            yield
+
+
+def test_existing_addresses_are_accepted_while_twenty_accounts_are_created_and_deleted(
+    system: System, alice: Account, bob: Account
+) -> None:
+    """Not one refusal or deferral, on new connections, on one long connection, and over IMAP."""
+    recipients = [alice.address, bob.short_address, f"postmaster@{system.domain}", f"alice+tag@{system.domain}"]
+
+    def new_connections(probe: Probe) -> None:
+        for number, _ in enumerate(probe.ticks()):
+            try:
+                with smtp("127.0.0.1", system.port(25)) as session:
+                    session.ehlo("probe.outside.test")
+                    session.mail("probe@outside.test")
+                    code, text = session.rcpt(recipients[number % len(recipients)])
+                    probe.answers[f"{code}" if code == 250 else f"{code} {text.decode()}"] += 1
+            except OSError as error:
+                probe.answers[repr(error)] += 1
+
+    def one_connection(probe: Probe) -> None:
+        with smtp("127.0.0.1", system.port(25)) as session:
+            session.ehlo("probe.outside.test")
+            session.mail("probe@outside.test")
+            for number, _ in enumerate(probe.ticks()):
+                code, text = session.rcpt(recipients[number % 2])
+                probe.answers[f"{code}" if code == 250 else f"{code} {text.decode()}"] += 1
+                if number % 500 == 499:  # Postfix takes a thousand recipients a message
+                    session.rset()
+                    session.mail("probe@outside.test")
+
+    def logins(probe: Probe) -> None:
+        for _ in probe.ticks():
+            try:
+                with system.mailbox(alice) as mailbox:
+                    probe.answers[mailbox.session.noop()[0]] += 1
+            except Exception as error:  # noqa: BLE001  (whatever it was, it is an answer that must not occur)
+                probe.answers[repr(error)] += 1
+
+    mx, session, imap = Probe(new_connections), Probe(one_connection), Probe(logins)
+    with mx.running(), session.running(), imap.running():
+        for number in range(20):
+            system.create(f"guest{number}")
+            if number % 2:
+                for old in (number - 1, number):
+                    system.cli.ok("account", "delete", f"guest{old}", "--purge", "--yes")
+    assert set(mx.answers) == {"250"}, mx.answers
+    assert set(session.answers) == {"250"}, session.answers
+    assert set(imap.answers) == {"OK"}, imap.answers
+    assert mx.answers["250"] > 100
+    assert session.answers["250"] > 100
