@@ -51,5 +51,5 @@ step "hadolint" lint_images
 if [ -n "$fast" ]; then
     step "pytest" exec "$bin/python" -m pytest -m "not engine" --ignore=tests/e2e "$@"
 fi
-step "engine and programs" "$bin/python" -m mailpod.host chromium swaks isync curl
+step "engine and programs" "$bin/python" -m mailpod.host chromium swaks mbsync curl
 step "pytest" exec "$bin/python" -m pytest "$@"

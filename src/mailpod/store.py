@@ -162,7 +162,7 @@ class Store:
         """Remove all of the desired state and the keys; what else lies in the folder stays."""
         for name in ("accounts", "deleted", "aliases", "secrets"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
-        for name in ("system.toml", "compose.env"):
+        for name in ("system.toml", "compose.env", "compose.resolver.yaml"):
             (self.folder / name).unlink(missing_ok=True)
 
     def _account_path(self, name: str) -> Path:

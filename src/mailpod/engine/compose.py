@@ -4,10 +4,9 @@ import functools
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mailpod.engine.port import Progress
 from mailpod.model.errors import EngineUnreachable, MailpodError
 
 
@@ -27,24 +26,24 @@ def command() -> tuple[str, ...]:
     raise EngineUnreachable("Docker Compose is not installed", "run: apt-get install docker-compose")
 
 
-def project(compose_file: Path, environment: Mapping[str, str]) -> list[str]:
+def project(compose_files: Sequence[Path], environment: Mapping[str, str]) -> list[str]:
     """The part of the command line that every call shares."""
-    return [*command(), "--file", str(compose_file), "--project-name", environment["MAILPOD_INSTANCE"]]
+    files = (word for file in compose_files for word in ("--file", str(file)))
+    return [*command(), *files, "--project-name", environment["MAILPOD_INSTANCE"]]
 
 
-def up(compose_file: Path, environment: Mapping[str, str], progress: Progress) -> None:
+def up(compose_files: Sequence[Path], environment: Mapping[str, str]) -> None:
     """Create or update main, its network and its volume.
 
     Raises:
         MailpodError: Compose failed; its last line says why.
     """
-    progress("starting main")
-    _run([*project(compose_file, environment), "up", "--detach", "--no-build"], environment)
+    _run([*project(compose_files, environment), "up", "--detach", "--no-build"], environment)
 
 
-def down(compose_file: Path, environment: Mapping[str, str], volumes: bool) -> None:
+def down(compose_files: Sequence[Path], environment: Mapping[str, str], *, volumes: bool) -> None:
     """Stop and remove main and its network; with `volumes`, its volume too."""
-    _run([*project(compose_file, environment), "down", *(["--volumes"] if volumes else [])], environment)
+    _run([*project(compose_files, environment), "down", *(["--volumes"] if volumes else [])], environment)
 
 
 def _run(arguments: list[str], environment: Mapping[str, str]) -> None:

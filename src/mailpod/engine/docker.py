@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from mailpod.model.spec import LABEL_INSTANCE, LABEL_SPEC, EngineInfo, Workload,
 # 1.41 is Docker Engine 20.10, the oldest in a supported Debian.
 _OLDEST_API = (1, 41)
 _STOP_SECONDS = 10
+_PULL_SILENCE = 25
 
 
 @contextlib.contextmanager
@@ -63,11 +64,17 @@ class DockerEngine:
             return True
 
     def pull_image(self, reference: str) -> bool:
-        """Fetch an image from a registry; False when no registry answers."""
+        """Fetch an image from a registry; False when none answers, or none sends anything for a while."""
+        patient = docker.from_env(version="auto", timeout=_PULL_SILENCE)
         try:
-            self._client.images.pull(reference)
+            repository, _, tag = reference.rpartition(":")
+            for item in patient.api.pull(repository, tag, stream=True, decode=True):
+                if "error" in item:
+                    return False
         except (docker.errors.DockerException, requests.RequestException):
             return False
+        finally:
+            patient.close()
         return True
 
     def import_image(self, archive: Path, tag: str) -> None:
@@ -96,13 +103,13 @@ class DockerEngine:
                 if line := item.get("stream", "").strip():
                     progress(line)
 
-    def deploy_main(self, compose_file: Path, environment: Mapping[str, str], progress: Progress) -> None:
-        """Make main run as the Compose file says."""
-        compose.up(compose_file, environment, progress)
+    def deploy_main(self, compose_files: Sequence[Path], environment: Mapping[str, str]) -> None:
+        """Make main run as the Compose files say."""
+        compose.up(compose_files, environment)
 
-    def remove_main(self, compose_file: Path, environment: Mapping[str, str], volumes: bool) -> None:
+    def remove_main(self, compose_files: Sequence[Path], environment: Mapping[str, str], *, volumes: bool) -> None:
         """Stop and remove main and the network."""
-        compose.down(compose_file, environment, volumes)
+        compose.down(compose_files, environment, volumes=volumes)
 
     def workloads(self, instance: str) -> list[Workload]:
         """Every container of the system."""

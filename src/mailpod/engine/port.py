@@ -1,6 +1,6 @@
 """The protocol every engine implements; nothing above it knows which engine it is."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -37,10 +37,10 @@ class Engine(Protocol):
     ) -> None:
         """Build `target` of the Dockerfile in `context`; each line of output goes to `progress`."""
 
-    def deploy_main(self, compose_file: Path, environment: Mapping[str, str], progress: Progress) -> None:
-        """Make main run as the Compose file says, with `environment` for its variables."""
+    def deploy_main(self, compose_files: Sequence[Path], environment: Mapping[str, str]) -> None:
+        """Make main run as the Compose files say, with `environment` for their variables."""
 
-    def remove_main(self, compose_file: Path, environment: Mapping[str, str], volumes: bool) -> None:
+    def remove_main(self, compose_files: Sequence[Path], environment: Mapping[str, str], *, volumes: bool) -> None:
         """Stop and remove main and the network; with `volumes`, its volume too."""
 
     def workloads(self, instance: str) -> list[Workload]:

@@ -1,19 +1,21 @@
 """What lies where: the containers of a system, and the files the control plane gives them."""
 
+from ipaddress import ip_address
+
 from mailpod.model.archive import File
 from mailpod.model.identity import Identity
-from mailpod.model.records import Account, System
+from mailpod.model.records import PORTS, Account, System
 from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_INSTANCE, LABEL_ROLE, WorkloadSpec
-from mailpod.model.tables import internal_name, system_host
+from mailpod.model.tables import internal_name
 
 _MOUNT = "/data"
 # The kernel's limit (uname(2)); a container with a longer name is known by its first label to itself.
 _LONGEST_HOSTNAME = 64
 _RELAY = "[main.mailpod.internal]:10025"
 
-# Each with its reason in images/account: dropping privileges (SETUID, SETGID), sshd's privilege separation
-# (SYS_CHROOT), handing files and terminals to their owner (CHOWN, FOWNER, DAC_OVERRIDE), stopping daemons (KILL).
-_CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID", "SYS_CHROOT")
+# Dropping privileges (SETUID, SETGID), sshd's privilege separation (SYS_CHROOT) and terminals (AUDIT_WRITE), files to
+# their owner (CHOWN), signals to daemons of other users (KILL).
+_CAPABILITIES = ("AUDIT_WRITE", "CHOWN", "KILL", "SETGID", "SETUID", "SYS_CHROOT")
 
 
 def account_container(instance: str, name: str) -> str:
@@ -56,7 +58,7 @@ def account_spec(system: System, account: Account, image: str) -> WorkloadSpec:
         memory=account.memory,
         pids=256,
         capabilities=_CAPABILITIES,
-        tmpfs={"/run": "exec,mode=755", "/tmp": "mode=1777"},  # noqa: S108  (inside the container)
+        tmpfs={"/run": "noexec,nosuid,nodev,mode=755", "/tmp": "noexec,nosuid,nodev"},  # noqa: S108  (inside the container)
         environment={"MAILPOD_FQDN": fqdn, "MAILPOD_DOMAIN": system.domain},
         labels={
             LABEL_INSTANCE: system.instance,
@@ -109,6 +111,15 @@ def _tls_files(identity: Identity, authority: str) -> list[File]:
     ]
 
 
+def compose_resolver(system: System) -> str:
+    """What Compose is told beside `compose.yaml` when main is to ask a resolver of the operator's choice."""
+    lines = ["services:", "  main:", f"    dns: {system.resolver}"]
+    if ip_address(system.resolver or "0.0.0.0").is_loopback:  # noqa: S104
+        # Nobody is there to ask, so nothing is worth waiting for.
+        lines += ["    dns_opt:", "      - timeout:1", "      - attempts:1"]
+    return "\n".join([*lines, ""])
+
+
 def main_environment(system: System, state: str, image: str) -> dict[str, str]:
     """Values of the variables in `compose.yaml`.
 
@@ -116,15 +127,12 @@ def main_environment(system: System, state: str, image: str) -> dict[str, str]:
         state: absolute path of the state folder, where the secrets of main lie.
         image: tag of main's image.
     """
-    ports = ("smtp", "submissions", "submission", "imap", "imaps", "http", "https", "ssh")
     return {
         "MAILPOD_INSTANCE": system.instance,
         "MAILPOD_DOMAIN": system.domain,
-        "MAILPOD_HOST": system_host(system),
         "MAILPOD_STATE": state,
         "MAILPOD_MAIN_IMAGE": image,
         "MAILPOD_BIND": system.bind,
         "MAILPOD_IPV6_SUBNET": system.ipv6_subnet,
-        "MAILPOD_RESOLVER": system.resolver,
-        **{f"MAILPOD_PORT_{service.upper()}": str(system.port(service)) for service in ports},
+        **{f"MAILPOD_PORT_{service.upper()}": str(system.port(service)) for service in PORTS},
     }

@@ -26,14 +26,12 @@ def render(
     accounts: Iterable[Account],
     aliases: Iterable[Alias],
     relay_secrets: Mapping[str, str],
-    operator_key: str,
 ) -> dict[str, str]:
     """All of main's tables.
 
     Args:
         accounts: those that exist, without the deleted ones.
         relay_secrets: by account id, what the account proves itself with at main's relay.
-        operator_key: public line of the control plane's SSH key.
 
     Returns:
         Text by path below main's folder of tables.
@@ -48,7 +46,7 @@ def render(
         "postfix/access": _access(system, people),
         "dovecot/logins": _logins(system, people),
         "dovecot/relay": _lines(f"{a.name}:{_sha256(relay_secrets[a.id])}" for a in people),
-        "ssh/jump_keys": _jump_keys(system, people, operator_key),
+        "ssh/jump_keys": _jump_keys(system, people),
         "roundcube/identities": _identities(system, people),
     }
 
@@ -130,15 +128,13 @@ def _sha256(secret: str) -> str:
     return "{SHA256}" + base64.b64encode(hashlib.sha256(secret.encode()).digest()).decode()
 
 
-def _jump_keys(system: System, people: Iterable[Account], operator_key: str) -> str:
-    def line(targets: Iterable[str], key: str) -> str:
+def _jump_keys(system: System, people: Iterable[Account]) -> str:
+    def line(account: Account, key: str) -> str:
+        targets = (account.fqdn(system.domain), account.name, internal_name(account.name))
         opens = ",".join(f'permitopen="{target}:22"' for target in targets)
         return f"restrict,port-forwarding,{opens} {key}"
 
-    lines = [line(["*"], operator_key)]
-    for a in people:
-        lines += [line([a.fqdn(system.domain), a.name, internal_name(a.name)], key) for key in a.ssh_keys]
-    return _lines(lines)
+    return _lines(line(account, key) for account in people for key in account.ssh_keys)
 
 
 def _identities(system: System, people: Iterable[Account]) -> str:

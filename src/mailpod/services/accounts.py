@@ -12,7 +12,8 @@ from mailpod.model.names import account_name
 from mailpod.model.records import DEFAULT_MEMORY, Account, Stack, new_id, now
 from mailpod.model.spec import LABEL_ID, Workload
 from mailpod.services.context import Context
-from mailpod.services.reconcile import finish_purges, main_runs, observed_accounts, push_tables, refresh
+from mailpod.services.images import ACCOUNT, ensure_images
+from mailpod.services.reconcile import deploy, finish_purges, main_runs, observed_accounts, push_tables, refresh
 
 MIN_PASSWORD = 8
 MAX_PASSWORD = 128
@@ -102,6 +103,7 @@ def create(
     )
     check_password(password)
     _need_main(context)
+    ensure_images(context.engine, context.progress, [ACCOUNT[stack]])
     with context.store.lock():
         _check_free(context, account.name)
         # Before others can see the account, so that nobody makes its keys a second time.
@@ -114,12 +116,12 @@ def create(
 
 
 def _bring_up(context: Context, account: Account, password: str | None) -> None:
-    """Start the account's container while main learns of it: neither needs the other before the end."""
-    extra = (layout.password_file(password),) if password is not None else ()
+    """Start the account's container while main learns of it: mail that comes too early waits at main."""
+    files = [] if password is None else [layout.password_file(password)]
     with ThreadPoolExecutor(1) as pool:
         tables = pool.submit(push_tables, context)
         context.engine.create(context.account_spec(account), context.account_files(account))
-        refresh(context, account, extra)
+        deploy(context, account, files)
         tables.result()
 
 

@@ -51,6 +51,11 @@ class Context:
             )
         return system
 
+    def adopt(self, system: System) -> None:
+        """Write the installation, and work with it from now on."""
+        self.store.save_system(system)
+        self.__dict__.pop("system", None)
+
     def require_system(self) -> None:
         """Refuse what needs a system before there is one; raises like `system`."""
         _ = self.system

@@ -1,7 +1,7 @@
 """The images mailpod runs, named after what they are built from, and built when that name is not there."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ _BASE = "mailpod/base:trixie"
 
 @dataclass(frozen=True)
 class Image:
-    """One image: its repository on the engine, its folder below `images/`, the target in its Dockerfile (empty: the last)."""
+    """One image: its repository on the engine, its folder below `images/`, its target there (empty: the last)."""
 
     repository: str
     folder: str
@@ -41,11 +41,12 @@ class Image:
 
 MAIN = Image("mailpod/main", "main", "")
 ACCOUNT = {"classic": Image("mailpod/account-classic", "account", "classic")}
+ALL = (MAIN, *ACCOUNT.values())
 
 
-def ensure_images(engine: Engine, progress: Callable[[str], None]) -> None:
-    """Build the images that are missing, and first the base they stand on."""
-    missing = [image for image in (MAIN, *ACCOUNT.values()) if not engine.has_image(image.tag)]
+def ensure_images(engine: Engine, progress: Callable[[str], None], images: Iterable[Image] = ALL) -> None:
+    """Build those of `images` that are missing, and first the base they stand on."""
+    missing = [image for image in images if not engine.has_image(image.tag)]
     if not missing:
         return
     ensure_base_image(engine, _BASE, progress)

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterator
 from functools import partial
 from ipaddress import IPv4Address, ip_address
+from pathlib import Path
 
 from mailpod.model import layout, names
 from mailpod.model.errors import AlreadyExists, InvalidInput, MailpodError
@@ -18,8 +19,6 @@ from mailpod.services.keys import unique_local_subnet
 from mailpod.services.reconcile import converge, main_files, main_runs
 from mailpod.services.waiting import until
 from mailpod.store import Store, write_durably
-
-COMPOSE_FILE = images.SOURCES / "compose.yaml"
 
 
 def planned(
@@ -65,21 +64,21 @@ def up(context: Context, system: System) -> None:
 
     A first `up` that fails leaves nothing behind; a later one leaves what ran before.
     """
-    first = context.store.find_system() is None
-    if not main_runs(context):
+    before = context.store.find_system()
+    moved = before is None or (before.bind, before.port_base) != (system.bind, system.port_base)
+    if moved or not main_runs(context):
         _check_ports(system)
     images.ensure_images(context.engine, context.progress)
-    with _undone_on_failure(context, first):
-        context.store.save_system(system)
-        vars(context).pop("system", None)
+    with _undone_on_failure(context, before):
+        context.adopt(system)
         start(context)
 
 
 def start(context: Context) -> list[Step]:
     """Make main run as the Compose file says, then the accounts."""
     _write_main_secrets(context)
-    context.engine.deploy_main(COMPOSE_FILE, environment(context), context.progress)
-    context.progress("waiting for main")
+    context.progress("starting main")
+    context.engine.deploy_main(compose_files(context), environment(context))
     with context.store.lock("tables"):
         until(
             partial(_deployed, context),
@@ -103,24 +102,33 @@ def environment(context: Context) -> dict[str, str]:
     return layout.main_environment(context.system, str(context.store.folder.resolve()), images.MAIN.tag)
 
 
+def compose_files(context: Context) -> list[Path]:
+    """The Compose file, and what a resolver of one's own adds to it: Compose has no variable that may be unset."""
+    extra = [context.store.folder / "compose.resolver.yaml"] if context.system.resolver else []
+    return [images.SOURCES / "compose.yaml", *extra]
+
+
 def _write_main_secrets(context: Context) -> None:
     """What Compose mounts into main, and the variables, so that `docker compose` also works by hand."""
     folder = context.store.secrets / "main"
     write_durably(folder / "ssh_host_key", context.main_identity.ssh_host_key.encode(), 0o600)
     write_durably(folder / "operator_keys", f"{context.keys.operator()[1]}\n".encode(), 0o600)
+    write_durably(context.store.folder / "compose.resolver.yaml", layout.compose_resolver(context.system).encode())
     lines = "".join(f"{key}={value}\n" for key, value in environment(context).items())
     write_durably(context.store.folder / "compose.env", lines.encode(), 0o600)
 
 
 @contextlib.contextmanager
-def _undone_on_failure(context: Context, first: bool) -> Iterator[None]:
+def _undone_on_failure(context: Context, before: System | None) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if first and context.store.find_system():
+        if before is not None:
+            context.store.save_system(before)
+        elif context.store.find_system():
             context.progress("undoing")
             with contextlib.suppress(MailpodError):
-                context.engine.remove_main(COMPOSE_FILE, environment(context), volumes=True)
+                context.engine.remove_main(compose_files(context), environment(context), volumes=True)
             context.store.erase()
         raise
 
@@ -133,6 +141,8 @@ def _check_ports(system: System) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((system.bind, port))
+            except PermissionError:
+                continue  # a port below 1024 and not root: the engine, which is, will tell
             except OSError as error:
                 raise MailpodError(
                     f"port {port} ({service}) of {system.bind} cannot be used: {error.strerror}",
@@ -158,7 +168,7 @@ def down(context: Context, *, purge: bool) -> None:
             context.progress(f"stopping {workload.name}")
             context.engine.remove(workload.name)
     context.progress("stopping main")
-    context.engine.remove_main(COMPOSE_FILE, environment(context), volumes=purge)
+    context.engine.remove_main(compose_files(context), environment(context), volumes=purge)
     if purge:
         for volume in context.engine.volumes(context.instance):
             context.engine.remove_volume(volume)

@@ -1,12 +1,19 @@
 """Bringing the observed state to the desired one; safe to run at any time, twice, and after any crash."""
 
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
 from mailpod.model import layout
 from mailpod.model.archive import File
-from mailpod.model.plan import Create, Remove, Replace, Start, Step, plan
+from mailpod.model.errors import MailpodError
+from mailpod.model.plan import Create, Remove, Replace, Start, Step, describe, plan
 from mailpod.model.records import Account
 from mailpod.model.spec import LABEL_ROLE, Workload
 from mailpod.model.tables import render
 from mailpod.services.context import Context
+
+_AT_ONCE = 8
 
 
 def observed_accounts(context: Context) -> list[Workload]:
@@ -34,7 +41,6 @@ def main_files(context: Context) -> list[File]:
         accounts,
         context.store.aliases(),
         context.keys.relay_secrets(account.id for account in accounts),
-        context.keys.operator()[1],
     )
     return layout.main_files(context.main_identity, context.keys.authority(), tables)
 
@@ -50,17 +56,40 @@ def converge(context: Context) -> list[Step]:
 
     Returns:
         The steps that were taken.
+
+    Raises:
+        MailpodError: an account could not be brought up; all others were.
     """
-    accounts = {layout.account_container(context.instance, a.name): a for a in context.store.accounts()}
+    accounts = {_container(context, a): a for a in context.store.accounts()}
     taken = steps(context)
+    problems: list[MailpodError] = []
     for step in taken:
-        take(context, step, accounts)
+        context.progress(describe(step))
+        with _collected(problems):
+            take(context, step, accounts)
     finish_purges(context)
     push_tables(context)
-    for account in accounts.values():
-        context.progress(f"checking {account.name}")
-        refresh(context, account)
+
+    def check(account: Account) -> None:
+        with _collected(problems):
+            refresh(context, account)
+
+    if accounts:
+        context.progress(f"checking {len(accounts)} accounts")
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(check, accounts.values()))
+    if problems:
+        raise problems[0]
     return taken
+
+
+@contextlib.contextmanager
+def _collected(problems: list[MailpodError]) -> Iterator[None]:
+    """One account that cannot be brought up must not keep the others down."""
+    try:
+        yield
+    except MailpodError as problem:
+        problems.append(problem)
 
 
 def take(context: Context, step: Step, accounts: dict[str, Account]) -> None:
@@ -81,11 +110,21 @@ def refresh(context: Context, account: Account, extra: tuple[File, ...] = ()) ->
     """Give a running account its files, and wait until all of its servers answer.
 
     Args:
+        context: the system.
+        account: which account.
         extra: more members for the deploy, such as a password.
     """
-    identity = context.account_identity(account)
-    files = [*context.account_files(account), *extra]
-    context.channel.account(account.name, identity.ssh_host_public, "deploy", files)
+    deploy(context, account, [*context.account_files(account), *extra])
+
+
+def deploy(context: Context, account: Account, files: list[File]) -> None:
+    """Give an account files; returns when all of its servers answer, also when it is only starting."""
+    public = context.account_identity(account).ssh_host_public
+    context.channel.account(account.name, public, "deploy", files)
+
+
+def _container(context: Context, account: Account) -> str:
+    return layout.account_container(context.instance, account.name)
 
 
 def finish_purges(context: Context) -> None:
