@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import threading
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ import tomli_w
 from pydantic import BaseModel, ValidationError
 
 from mailpod.model.errors import MailpodError, NotFound
+from mailpod.model.names import is_label
 from mailpod.model.records import Account, Alias, System
 
 Record = TypeVar("Record", bound=BaseModel)
@@ -31,9 +33,9 @@ def write_durably(path: Path, content: bytes, mode: int = 0o644) -> None:
     Raises:
         MailpodError: the disk is full or the folder cannot be written; the old file is untouched.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_native_id()}.tmp")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_folder(path.parent)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
@@ -41,10 +43,19 @@ def write_durably(path: Path, content: bytes, mode: int = 0o644) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
         _sync_folder(path.parent)
-    except OSError as error:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
         raise MailpodError(f"cannot write {path}: {error.strerror}", "free some space or correct the rights") from error
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those above it that are missing, each for its owner alone."""
+    for missing in (*reversed(folder.parents), folder):
+        if not missing.exists():
+            missing.mkdir(mode=0o700, exist_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -67,10 +78,10 @@ class Store:
         self.secrets = folder / "secrets"
 
     @contextlib.contextmanager
-    def lock(self, name: str = "lock") -> Iterator[None]:
-        """Hold a lock of the folder, which the kernel frees when the process ends in any way."""
+    def lock(self, name: str = "lock", *, shared: bool = False) -> Iterator[None]:
+        """Hold a lock of the folder, alone or with others who share it; the kernel frees it when the process ends."""
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_folder(self.folder)
             descriptor = os.open(self.folder / f".{name}", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise MailpodError(
@@ -78,7 +89,7 @@ class Store:
                 "give another with --state DIR",
             ) from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
             yield
         finally:
             os.close(descriptor)
@@ -105,7 +116,7 @@ class Store:
 
     def accounts(self) -> list[Account]:
         """Every account, by name."""
-        return [_read(path, Account) for path in sorted((self.folder / "accounts").glob("*.toml"))]
+        return _read_all(self.folder / "accounts", Account)
 
     def account(self, name: str) -> Account:
         """The account `name`.
@@ -114,7 +125,7 @@ class Store:
             NotFound: there is none.
         """
         path = self._account_path(name)
-        if not path.exists():
+        if not is_label(name) or not path.exists():
             raise NotFound(f"there is no account {name!r}", "see: mailpod account list")
         return _read(path, Account)
 
@@ -122,13 +133,19 @@ class Store:
         """Write an account, new or changed."""
         self._write(self._account_path(account.name), account)
 
-    def forget_account(self, name: str) -> None:
-        """Remove an account's record, if there is one."""
-        self._account_path(name).unlink(missing_ok=True)
+    def holds(self, account: Account) -> bool:
+        """Whether this account, and not another one of its name, is in the desired state."""
+        path = self._account_path(account.name)
+        return path.exists() and _read(path, Account).id == account.id
+
+    def forget_account(self, account: Account) -> None:
+        """Remove an account's record, if it is there and not another account's of the same name."""
+        if self.holds(account):
+            self._account_path(account.name).unlink(missing_ok=True)
 
     def deleted(self) -> list[Account]:
         """Deleted accounts that can be brought back, the oldest first."""
-        records = [_read(path, Account) for path in (self.folder / "deleted").glob("*.toml")]
+        records = _read_all(self.folder / "deleted", Account)
         return sorted(records, key=lambda account: account.deleted or account.created)
 
     def save_deleted(self, account: Account) -> None:
@@ -141,7 +158,7 @@ class Store:
 
     def aliases(self) -> list[Alias]:
         """Every shared address, by local part."""
-        return [_read(path, Alias) for path in sorted((self.folder / "aliases").glob("*.toml"))]
+        return _read_all(self.folder / "aliases", Alias)
 
     def save_alias(self, alias: Alias) -> None:
         """Write a shared address."""
@@ -162,7 +179,8 @@ class Store:
         """Remove all of the desired state and the keys; what else lies in the folder stays."""
         for name in ("accounts", "deleted", "aliases", "secrets"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
-        for name in ("system.toml", "compose.env", "compose.resolver.yaml"):
+        locks = (".lock", ".tables", ".converge")
+        for name in ("compose.env", "compose.resolver.yaml", *locks, "system.toml"):
             (self.folder / name).unlink(missing_ok=True)
 
     def _account_path(self, name: str) -> Path:
@@ -180,6 +198,18 @@ def _read(path: Path, kind: type[Record]) -> Record:
     try:
         document: dict[str, Any] = tomllib.loads(path.read_text())
         return kind.model_validate(document)
-    except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
         reason = str(error).replace("\n", "; ")
         raise MailpodError(f"cannot read {path}: {reason}", "correct the file by hand or restore it") from error
+
+
+def _read_all(folder: Path, kind: type[Record]) -> list[Record]:
+    records = []
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            records.append(_read(path, kind))
+        except MailpodError:
+            # One that was removed after the folder was read is not there; anything else is wrong.
+            if path.exists():
+                raise
+    return records

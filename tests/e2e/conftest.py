@@ -1,12 +1,9 @@
 """One running system for all end-to-end tests, made by the launcher and taken away at the end."""
 
 import contextlib
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Generator, Iterator
 
 import pytest
-
-from tests.e2e.support.names import resolving
 from tests.e2e.support.system import Account, System, running_system
 
 DOMAIN = "club.test"
@@ -18,7 +15,7 @@ _system: System | None = None
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """The main system of club.test, reachable from outside, resolving only through the outside."""
     global _system  # noqa: PLW0603  (the report hook below has no fixture to ask)
-    with resolving(DOMAIN, "127.0.0.1"), running_system(DOMAIN, tmp_path_factory.mktemp("system")) as made:
+    with running_system(DOMAIN, tmp_path_factory.mktemp("system")) as made:
         _system = made
         made.first = made.create("alice")
         yield made
@@ -47,9 +44,7 @@ def undamaged(system: System) -> Iterator[System]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[None]:
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the containers' logs to the report of a test that failed."""
     report = yield
     if _system and report.failed and call.when != "teardown":

@@ -6,7 +6,6 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-
 from tests.e2e.support.cli import ROOT
 from tests.e2e.support.engine import LABEL_ACCOUNT
 from tests.e2e.support.mail import imap, rcpt_code

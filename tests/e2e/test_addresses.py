@@ -1,7 +1,6 @@
 """Which addresses exist, where they lead, and what is refused at RCPT."""
 
 import pytest
-
 from tests.e2e.support.mail import compose, rcpt_code, token
 from tests.e2e.support.system import Account, System
 
@@ -52,9 +51,8 @@ def test_the_account_sees_under_which_tag_mail_came(system: System, alice: Accou
         "@club.test:alice@outside.test",
     ],
 )
-def test_what_does_not_exist_is_refused_at_rcpt(system: System, alice: Account, recipient: str) -> None:
+def test_what_does_not_exist_is_refused_at_rcpt(system: System, recipient: str) -> None:
     """550 (or another permanent refusal of a malformed one), so that no bounce has to be sent later."""
-    assert alice
     code = rcpt(system, recipient)
     assert 500 <= code < 600
     if recipient.count("@") == 1 and "%" not in recipient:
@@ -62,15 +60,15 @@ def test_what_does_not_exist_is_refused_at_rcpt(system: System, alice: Account, 
 
 
 def test_an_alias_reaches_accounts_and_addresses_outside(system: System, alice: Account, bob: Account) -> None:
-    """contact@ stands for two accounts and an address elsewhere; a tag on it is allowed."""
+    """contact@ stands for two accounts and an address elsewhere, which is told whom it was written to."""
     contact = f"contact@{system.domain}"
     system.cli.ok("alias", "add", contact, "alice", bob.address, "contact@outside.test")
     listed = system.cli.ok("alias", "list", "--json").json()
     assert contact in [alias["address"] for alias in listed]
-    word = system.post(f"contact+sales@{system.domain}")
+    word = system.post(contact)
     system.wait_for(alice, word)
     system.wait_for(bob, word)
-    system.world.wait_for(word, "contact@outside.test")
+    assert system.world.wait_for(word, "contact@outside.test")["To"] == contact
 
     system.cli.ok("alias", "delete", contact)
     assert rcpt(system, contact) == 550
@@ -101,9 +99,8 @@ def test_role_addresses_always_reach_someone(system: System, alice: Account, rol
     system.wait_for(alice, word)
 
 
-def test_postmaster_may_be_written_without_a_domain(system: System, alice: Account) -> None:
+def test_postmaster_may_be_written_without_a_domain(system: System) -> None:
     """RFC 5321 section 4.5.1: the only address that needs no domain."""
-    assert alice
     assert rcpt(system, "postmaster") == 250
     assert rcpt(system, "nobody") == 550
 

@@ -6,8 +6,6 @@ import socket
 import ssl
 
 import pytest
-
-from tests.e2e.support.engine import execute
 from tests.e2e.support.mail import Mailbox, compose, imap, smtp, token
 from tests.e2e.support.system import Account, System
 
@@ -86,9 +84,8 @@ def test_port_25_offers_no_login(system: System) -> None:
 
 
 @pytest.mark.parametrize("login", ["alice", "nobody", "box", "root", "", "alice@outside.test", "box@nobody.club.test"])
-def test_a_wrong_password_or_login_is_refused(system: System, alice: Account, login: str) -> None:
+def test_a_wrong_password_or_login_is_refused(system: System, login: str) -> None:
     """With no difference between a wrong password and a login that does not exist."""
-    assert alice
     with imap(f"imap.{system.domain}", system.port(993), system.tls) as session:
         with pytest.raises(imaplib.IMAP4.error) as refused:
             session.login(login or '""', "wrong password")
@@ -135,8 +132,7 @@ def test_what_clients_do_to_a_mailbox_stays(system: System, bob: Account) -> Non
         assert mailbox.count(word) == 0
         found = mailbox.holding(word, folder)
         assert len(found) == 1
-        _, data = mailbox.session.fetch(found[0], "(FLAGS)")
-        assert b"\\Flagged" in data[0]
+        assert "\\Flagged" in str(mailbox.session.fetch(found[0], "(FLAGS)"))
         assert mailbox.session.delete(folder)[0] == "OK"
 
 
@@ -165,8 +161,7 @@ def test_two_clients_see_the_same_mailbox(system: System, bob: Account) -> None:
         first.session.select("INBOX")
         first.session.store(number, "+FLAGS", "(\\Answered)")
         assert second.holding(word) == [number]
-        _, data = second.session.fetch(number, "(FLAGS)")
-        assert b"\\Answered" in data[0]
+        assert "\\Answered" in str(second.session.fetch(number, "(FLAGS)"))
 
 
 MBSYNC = """
@@ -210,7 +205,7 @@ def test_mbsync_fetches_a_whole_mailbox(system: System, tls: str) -> None:
     settings = MBSYNC.format(login=account.short_address, password=account.password, tls=tls, folder=folder)
     system.world.give("/tmp", f"{account.name}.rc", settings.encode(), 0o600)
     for _ in range(2):
-        code, output = execute(system.world.container, "mbsync", "-c", f"{folder}.rc", "all")
+        code, output = system.world.run("mbsync", "-c", f"{folder}.rc", "all")
         assert code == 0, output
     _, found = system.world.run("grep", "--recursive", "--no-filename", "--only-matching", "^Subject: .*", folder)
     assert sorted(line.split()[-1] for line in found.splitlines()) == sorted([*words, filed])
@@ -246,7 +241,7 @@ def test_a_session_survives_commands_in_one_packet(system: System, alice: Accoun
     with system.mailbox(alice) as mailbox:
         assert isinstance(mailbox, Mailbox)
         mailbox.session.send(b"p1 NOOP\r\np2 SELECT INBOX\r\np3 NOOP\r\n")
-        tags = []
+        tags: list[bytes] = []
         while len(tags) < 3:
             line = mailbox.session.readline()
             if line[:1] == b"p":

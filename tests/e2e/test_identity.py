@@ -3,7 +3,7 @@
 import smtplib
 
 import pytest
-
+from tests.e2e.support.engine import execute
 from tests.e2e.support.mail import compose, smtp, token
 from tests.e2e.support.system import Account, System
 
@@ -11,7 +11,6 @@ from tests.e2e.support.system import Account, System
 @pytest.mark.parametrize("sender", ["bob@club.test", "box@bob.club.test", "postmaster@club.test", "x@outside.test"])
 def test_an_account_cannot_send_as_another(system: System, alice: Account, bob: Account, sender: str) -> None:
     """The envelope's sender has to be the account's own, whoever the recipient is."""
-    assert bob
     for recipient in ("erin@outside.test", bob.short_address):
         word = token()
         with system.submission(alice) as session:
@@ -31,9 +30,9 @@ def test_an_account_sends_under_each_of_its_own_addresses(system: System, alice:
     assert system.world.wait_for(word)["Return-Path"].lower() == f"<{sender.lower()}>"
 
 
-def test_a_program_in_the_account_cannot_send_as_another_either(system: System, alice: Account, bob: Account) -> None:
+@pytest.mark.usefixtures("bob")
+def test_a_program_in_the_account_cannot_send_as_another_either(system: System, alice: Account) -> None:
     """What alice's own shell hands to sendmail passes the same check in main."""
-    assert bob
     word = token()
     forged = compose("bob@club.test", "erin@outside.test", word).as_string()
     script = f"sendmail -f bob@{system.domain} erin@outside.test <<'END'\n{forged}\nEND"
@@ -59,9 +58,8 @@ def test_a_program_in_the_account_cannot_send_as_another_either(system: System, 
     ],
 )
 @pytest.mark.parametrize("origin", ["host", "outside"])
-def test_main_is_not_an_open_relay(system: System, alice: Account, origin: str, sender: str, recipient: str) -> None:
+def test_main_is_not_an_open_relay(system: System, origin: str, sender: str, recipient: str) -> None:
     """Neither for a stranger outside nor for who comes from the bridge's gateway."""
-    assert alice
     host, number = ("127.0.0.1", system.port(25)) if origin == "host" else (system.world.main_address, 25)
     with smtp(host, number) as session:
         session.ehlo("client.outside.test")
@@ -104,7 +102,6 @@ def test_an_account_takes_mail_from_main_alone(system: System, alice: Account, b
         "exec 3<>/dev/tcp/alice.mailpod.internal/25; "
         f"printf 'EHLO x\\r\\nMAIL FROM:<x@outside.test>\\r\\nRCPT TO:<{alice.address}>\\r\\nQUIT\\r\\n' >&3; cat <&3"
     )
-    _, output = system.engine.account(bob.name).exec_run(["timeout", "10", "bash", "-c", script], user="box")
-    answers = output.decode()
+    _, answers = execute(system.engine.account(bob.name), "timeout", "10", "bash", "-c", script, user="box")
     assert "250 2.1.5" not in answers, answers
     assert "530" in answers or "554" in answers, answers

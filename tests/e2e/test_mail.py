@@ -26,7 +26,8 @@ def test_mail_from_outside_comes_over_tls(system: System, alice: Account) -> Non
     system.world.send(compose("erin@outside.test", alice.address, word), [alice.address])
     trace = [str(line) for line in system.wait_for(alice, word).get_all("Received", [])]
     for host in (f"by mail.{system.domain}", f"by {alice.fqdn}"):
-        assert any(host in line and "TLS" in line for line in trace), trace
+        # RFC 3848: ESMTPS tells that TLS was in use.
+        assert any(host in line and "with ESMTPS" in line for line in trace), trace
 
 
 def test_mail_to_the_outside_leaves_through_main(system: System, alice: Account) -> None:
@@ -81,7 +82,7 @@ def test_a_message_for_known_and_unknown_recipients_reaches_the_known(system: Sy
 
 def test_8bit_text_survives_unchanged(system: System, alice: Account, bob: Account) -> None:
     """8BITMIME (RFC 6152), in from outside, between accounts and out."""
-    text = "Grüße aus Köln, 25 € – ça va ?"
+    text = "Grüße aus Köln, 25 € «» ça va ?"
     for sender, account in (("erin@outside.test", alice), (alice.short_address, bob)):
         word = token()
         message = eight_bit(sender, account.short_address, word, text)
@@ -160,7 +161,7 @@ def test_a_message_beyond_the_limit_is_refused_at_once(system: System, alice: Ac
         assert session.mail("x@outside.test", [f"SIZE={limit + 1}"])[0] == 552
     with system.submission(alice) as session:
         session.ehlo()
-        assert LARGE * 4 // 3 < int(session.esmtp_features["size"])
+        assert int(session.esmtp_features["size"]) > LARGE * 4 // 3
         assert session.mail(alice.short_address, [f"SIZE={limit + 1}"])[0] == 552
 
 
@@ -185,4 +186,4 @@ def test_lines_that_begin_with_a_dot_and_odd_line_ends_do_no_harm(system: System
     with system.mailbox(alice) as mailbox:
         assert mailbox.count(smuggled) == 0
         if mailbox.count(word):
-            assert mailbox.wait_for(word).get_content().startswith(".one\n...two")
+            assert mailbox.wait_for(word).get_content().splitlines()[:2] == [".one", "...two"]

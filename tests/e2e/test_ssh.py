@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
 from tests.e2e.support.shell import Ssh
 from tests.e2e.support.system import Account, System
 from tests.e2e.support.wait import until
@@ -70,7 +69,9 @@ def test_a_procmail_recipe_files_mail_into_a_folder(system: System, olga: Person
 
 def test_a_broken_procmailrc_loses_nothing(system: System, olga: Person) -> None:
     """Mail still arrives when the recipe makes no sense."""
-    olga.ssh.ok(olga.account, "cp ~/.procmailrc ~/kept; cat > ~/.procmailrc", stdin=":0\n| /no/such/program\n\n:0 {{{\n")
+    olga.ssh.ok(
+        olga.account, "cp ~/.procmailrc ~/kept; cat > ~/.procmailrc", stdin=":0\n| /no/such/program\n\n:0 {{{\n"
+    )
     word = system.post(olga.account.address)
     system.wait_for(olga.account, word)
     olga.ssh.ok(olga.account, "mv ~/kept ~/.procmailrc")
@@ -117,8 +118,8 @@ def test_another_key_does_not_open_the_account(olga: Person, pablo: Person) -> N
         "mx.outside.test:25",
     ],
 )
-def test_the_jump_host_opens_nothing_but_ones_own_account(olga: Person, pablo: Person, target: str) -> None:
-    assert olga
+@pytest.mark.usefixtures("olga")
+def test_the_jump_host_opens_nothing_but_ones_own_account(pablo: Person, target: str) -> None:
     done = pablo.ssh.client("ssh", "-W", target, "main")
     assert done.returncode != 0
     assert "SSH-2.0" not in done.stdout

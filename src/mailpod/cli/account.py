@@ -77,7 +77,7 @@ def create(
     if stack not in STACKS:
         raise InvalidInput(f"there is no stack {stack!r}", f"choose one of: {', '.join(STACKS)}")
     keys = parse.ssh_keys(ssh_key) if ssh_key else ()
-    limit = parse.memory(memory) if memory else DEFAULT_MEMORY
+    limit = DEFAULT_MEMORY if memory is None else parse.memory(memory)
     password = parse.password_line() if password_stdin else accounts.generate_password()
     made = accounts.create(context(), name, password, ssh_keys=keys, memory=limit)
     if json:
@@ -143,7 +143,7 @@ def passwd(name: Known, password_stdin: Stdin = False, json: Json = False) -> No
 def set_(name: Known, ssh_key: KeyFile = None, memory: Memory = None, json: Json = False) -> None:
     """Change an account's limit of memory or its SSH keys."""
     keys = parse.ssh_keys(ssh_key) if ssh_key else None
-    limit = parse.memory(memory) if memory else None
+    limit = None if memory is None else parse.memory(memory)
     if keys is None and limit is None:
         raise InvalidInput("nothing to change", "give --memory SIZE or --ssh-key FILE")
     view = accounts.change(context(), name, memory=limit, ssh_keys=keys)

@@ -49,6 +49,6 @@ def list_(json: Json = False) -> None:
 def delete(address: Address, json: Json = False) -> None:
     """Delete an alias."""
     here = context()
-    aliases.delete(here, address)
+    local_part = aliases.delete(here, address)
     if json:
-        output.document({"address": address})
+        output.document({"address": f"{local_part}@{here.system.domain}"})

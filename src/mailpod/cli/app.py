@@ -26,6 +26,8 @@ app.add_typer(alias.app, name="alias")
 system.register(app)
 
 _GLOBAL = {"--state", "--instance"}
+# What typer returns for it.
+_CONTROL_C = 130
 
 
 def _show_version(asked: bool) -> None:
@@ -41,8 +43,13 @@ def globals_(
         typer.Option(envvar="MAILPOD_STATE", help="Folder of the desired state.", show_default=False),
     ] = None,
     instance: Annotated[
-        str, typer.Option(envvar="MAILPOD_INSTANCE", help="Prefix of everything on the engine.")
-    ] = "mailpod",
+        str | None,
+        typer.Option(
+            envvar="MAILPOD_INSTANCE",
+            help="Prefix of everything on the engine; mailpod by default.",
+            show_default=False,
+        ),
+    ] = None,
     _version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
@@ -71,8 +78,7 @@ def run(arguments: list[str]) -> int:
     except TyperException as problem:
         return _usage(problem)
     except (KeyboardInterrupt, typer.Abort):
-        output.error(MailpodError("interrupted", "bring everything into order with: mailpod apply"))
-        return 1
+        return _interrupted()
     except BrokenPipeError:
         # Nobody reads any more; Python must not say so once more when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -83,7 +89,14 @@ def run(arguments: list[str]) -> int:
         what = f"{type(problem).__name__}: {problem}".replace("\n", " ")
         output.error(MailpodError(what, "see more with MAILPOD_DEBUG=1, and report it"))
         return 1
+    if result == _CONTROL_C:
+        return _interrupted()
     return result if isinstance(result, int) else 0
+
+
+def _interrupted() -> int:
+    output.error(MailpodError("interrupted", "bring everything into order with: mailpod apply"))
+    return 1
 
 
 def _usage(problem: TyperException) -> int:

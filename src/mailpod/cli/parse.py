@@ -12,7 +12,9 @@ from mailpod.model.errors import InvalidInput
 from mailpod.model.records import MIN_MEMORY
 
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
-_SIZE = re.compile(r"([0-9]+)([kmg]?)(?:i?b)?")
+_SIZE = re.compile(r"([0-9]{1,15})([kmg]?)(?:i?b)?")
+_SHORTEST_RSA = 2048
+_MAKE_KEY = "make one with: ssh-keygen -t ed25519"
 _MOST_MEMORY = 1024**4
 
 
@@ -53,27 +55,31 @@ def ssh_keys(path: Path) -> tuple[str, ...]:
 
 def _public_key(path: Path, line: str) -> str:
     # sshd accepts options before a key (sshd(8)); those are main's to give.
+    if line.startswith("ssh-dss"):
+        raise InvalidInput(f"the key in {path} is of a kind that OpenSSH no longer accepts", _MAKE_KEY)
     try:
         key = load_ssh_public_key(line.encode())
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise InvalidInput(
-            f"{path} holds a line that is not a public SSH key", "make one with: ssh-keygen -t ed25519"
-        ) from error
-    if isinstance(key, RSAPublicKey) and key.key_size < 2048:
-        raise InvalidInput(f"the RSA key in {path} is too short", "make one with: ssh-keygen -t ed25519")
-    if line.startswith("ssh-dss"):
-        raise InvalidInput(
-            f"the key in {path} is of a kind that OpenSSH no longer accepts",
-            "make one with: ssh-keygen -t ed25519",
-        )
+        raise InvalidInput(f"{path} holds a line that is not a public SSH key", _MAKE_KEY) from error
+    if "-cert-v01@" in line.partition(" ")[0]:
+        raise InvalidInput(f"{path} holds a certificate, not a key", _MAKE_KEY)
+    if isinstance(key, RSAPublicKey) and key.key_size < _SHORTEST_RSA:
+        raise InvalidInput(f"the RSA key in {path} is too short", _MAKE_KEY)
     if not all(character.isprintable() for character in line):
-        raise InvalidInput(f"{path} holds a key with control characters", "make one with: ssh-keygen -t ed25519")
+        raise InvalidInput(f"{path} holds a key with control characters", _MAKE_KEY)
     return line
 
 
 def password_line() -> str:
-    """The first line of standard input, without its end."""
-    return sys.stdin.readline().rstrip("\r\n")
+    """The first line of standard input, without its end.
+
+    Raises:
+        InvalidInput: it is not UTF-8.
+    """
+    try:
+        return sys.stdin.readline().rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise InvalidInput("the password is not UTF-8", "give one that is") from error
 
 
 def confirm(question: str, *, yes: bool) -> None:

@@ -20,7 +20,7 @@ class Options:
     """The global options."""
 
     state: Path | None = None
-    instance: str = "mailpod"
+    instance: str | None = None
 
 
 options = Options()
@@ -34,11 +34,12 @@ def default_state(instance: str) -> Path:
     return Path(data) / "mailpod" / instance
 
 
-def context(*, set_up_engine: bool = False) -> "Context":
+def context(*, set_up_engine: bool = False, default_instance: str = "mailpod") -> "Context":
     """The system the options name.
 
     Args:
         set_up_engine: install and start an engine when none answers and nobody named one.
+        default_instance: the instance when no option names one.
     """
     from mailpod.services.context import Context
 
@@ -53,5 +54,6 @@ def context(*, set_up_engine: bool = False) -> "Context":
             where = os.environ.get("DOCKER_HOST", "the local socket")
             raise EngineUnreachable(f"no container engine answers at {where}", error.hint) from error
 
-    folder = options.state or default_state(options.instance)
-    return Context(Store(folder), options.instance, connect, output.progress)
+    instance = options.instance or default_instance
+    folder = options.state or default_state(instance)
+    return Context(Store(folder), instance, connect, output.progress)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from mailpod.cli import output, parse
-from mailpod.cli.state import context
+from mailpod.cli.state import context, options
 from mailpod.model.plan import describe
 from mailpod.services import demo as demonstration
 from mailpod.services import installation
@@ -125,5 +125,6 @@ def ca() -> None:
 
 def demo() -> None:
     """Start a system on a demo domain, with two accounts and a message from outside."""
-    here = context(set_up_engine=True)
-    demonstration.run(here, output.note)
+    here = context(set_up_engine=True, default_instance="demo")
+    state = f" --state {options.state}" if options.state else ""
+    demonstration.run(here, f"--instance {here.instance}{state}", output.note)

@@ -223,7 +223,7 @@ def _workload(item: Mapping[str, Any], instance: str) -> Workload:
     network = networks.get(instance, {})
     return Workload(
         name=item["Names"][0].removeprefix("/"),
-        state=item["State"] if item["State"] in {"running", "restarting"} else "stopped",
+        state=item["State"] if item["State"] in {"running", "restarting", "created"} else "stopped",
         health=_health(item["Status"]) if item["State"] == "running" else "",
         image=item["Image"],
         labels=item["Labels"],

@@ -9,7 +9,7 @@ BOX = "box"
 """Local part of every canonical address, and the name of the Unix user in an account."""
 
 # The part of RFC 5321 section 4.1.2's Dot-string that Postfix, Dovecot and web forms all agree on.
-_LOCAL = re.compile(r"[a-z0-9_=-]+(?:\.[a-z0-9_=-]+)*")
+_LOCAL = re.compile(r"[a-z0-9_=][a-z0-9_=-]*(?:\.[a-z0-9_=-]+)*")
 _OUTSIDE_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*/=?^_`{|}~+-]+(?:\.[A-Za-z0-9!#$%&'*/=?^_`{|}~+-]+)*")
 
 

@@ -128,6 +128,7 @@ def main_environment(system: System, state: str, image: str) -> dict[str, str]:
         image: tag of main's image.
     """
     return {
+        "COMPOSE_PROJECT_NAME": system.instance,
         "MAILPOD_INSTANCE": system.instance,
         "MAILPOD_DOMAIN": system.domain,
         "MAILPOD_STATE": state,

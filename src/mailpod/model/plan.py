@@ -16,7 +16,7 @@ class Create:
 
 @dataclass(frozen=True)
 class Replace:
-    """Remove a workload made from another specification, keep its volume, and make it anew."""
+    """Remove a workload made from another specification or never started, keep its volume, and make it anew."""
 
     spec: WorkloadSpec
 
@@ -51,7 +51,8 @@ def plan(desired: Iterable[WorkloadSpec], observed: Iterable[Workload]) -> list[
         workload = there.get(name)
         if workload is None:
             steps.append(Create(spec))
-        elif workload.spec != spec.digest():
+        elif workload.spec != spec.digest() or workload.state == "created":
+            # One that never ran is left over from a crash, perhaps before its volume had the seed.
             steps.append(Replace(spec))
         elif workload.state == "stopped":
             steps.append(Start(name))

@@ -51,7 +51,7 @@ class Workload:
     """A container as the engine sees it.
 
     Attributes:
-        state: `running`, `restarting` or `stopped`.
+        state: `running`, `restarting`, `stopped`, or `created` when it never ran.
         health: `healthy`, `unhealthy`, `starting` (not yet known), or empty when it has no health check.
         ipv4, ipv6: addresses on the system's network; empty while it is not running.
     """

@@ -43,7 +43,7 @@ def render(
         "postfix/aliases": _lines(f"{address} {', '.join(to)}" for address, to in sorted(expansions.items())),
         "postfix/transport": _transport(system, people),
         "postfix/senders": _senders(system, people),
-        "postfix/access": _access(system, people),
+        "postfix/access": _access(system, expansions),
         "dovecot/logins": _logins(system, people),
         "dovecot/relay": _lines(f"{a.name}:{_sha256(relay_secrets[a.id])}" for a in people),
         "ssh/jump_keys": _jump_keys(system, people),
@@ -62,7 +62,7 @@ def expand(system: System, accounts: Iterable[Account], aliases: Iterable[Alias]
     table: dict[str, tuple[str, ...]] = {a.short(system.domain): (a.canonical(system.domain),) for a in people.values()}
     shared = {alias.local_part: alias for alias in aliases}
     for alias in shared.values():
-        targets = tuple(_target(system, target) for target in alias.targets if _alive(target, people, shared))
+        targets = tuple(_target(system, target) for target in alias.targets if _reaches(target, people, shared))
         if targets:
             table[f"{alias.local_part}@{system.domain}"] = targets
     if people:
@@ -82,8 +82,11 @@ def system_host(system: System) -> str:
     return f"mail.{system.domain}"
 
 
-def _alive(target: str, people: Mapping[str, Account], shared: Mapping[str, Alias]) -> bool:
-    return "@" in target or target in people or target in shared
+def _reaches(target: str, people: Mapping[str, Account], shared: Mapping[str, Alias]) -> bool:
+    """Whether mail for `target` reaches somebody, through aliases that stand for no one in a circle."""
+    if "@" in target or target in people:
+        return True
+    return target in shared and any(_reaches(further, people, shared) for further in shared[target].targets)
 
 
 def _target(system: System, target: str) -> str:
@@ -110,18 +113,15 @@ def _own(system: System, account: Account) -> tuple[str, str]:
     return account.short(system.domain), account.canonical(system.domain)
 
 
-def _access(system: System, people: Iterable[Account]) -> str:
-    if list(people):
-        return ""
+def _access(system: System, expansions: Mapping[str, tuple[str, ...]]) -> str:
     hosts = (system.domain, system_host(system))
-    return _lines(f"{role}@{host} {_NOBODY_YET}" for role in ("postmaster", "abuse") for host in hosts)
+    addresses = [f"{role}@{host}" for role in ("postmaster", "abuse") for host in hosts]
+    return _lines(f"{address} {_NOBODY_YET}" for address in addresses if address not in expansions)
 
 
 def _logins(system: System, people: Iterable[Account]) -> str:
     # passwd-file with extra fields only: the password is for the account's own servers to check.
-    return _lines(
-        f"{login}:::::::user=box host={internal_name(a.name)}" for a in people for login in (a.name, *_own(system, a))
-    )
+    return _lines(f"{login}:::::::host={internal_name(a.name)}" for a in people for login in (a.name, *_own(system, a)))
 
 
 def _sha256(secret: str) -> str:
@@ -130,7 +130,7 @@ def _sha256(secret: str) -> str:
 
 def _jump_keys(system: System, people: Iterable[Account]) -> str:
     def line(account: Account, key: str) -> str:
-        targets = (account.fqdn(system.domain), account.name, internal_name(account.name))
+        targets = (account.fqdn(system.domain), internal_name(account.name))
         opens = ",".join(f'permitopen="{target}:22"' for target in targets)
         return f"restrict,port-forwarding,{opens} {key}"
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import secrets
+import unicodedata
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,7 +14,15 @@ from mailpod.model.records import DEFAULT_MEMORY, Account, Stack, new_id, now
 from mailpod.model.spec import LABEL_ID, Workload
 from mailpod.services.context import Context
 from mailpod.services.images import ACCOUNT, ensure_images
-from mailpod.services.reconcile import deploy, finish_purges, main_runs, observed_accounts, push_tables, refresh
+from mailpod.services.reconcile import (
+    deploy,
+    finish_purges,
+    main_runs,
+    observed_accounts,
+    push_tables,
+    refresh,
+    remove_container,
+)
 
 MIN_PASSWORD = 8
 MAX_PASSWORD = 128
@@ -75,9 +84,9 @@ def check_password(password: str) -> str:
         raise InvalidInput("the password is empty", f"give at least {MIN_PASSWORD} characters")
     if len(password) < MIN_PASSWORD:
         raise InvalidInput("the password is too short", f"give at least {MIN_PASSWORD} characters")
-    if len(password.encode()) > MAX_PASSWORD:
+    if len(password.encode(errors="replace")) > MAX_PASSWORD:
         raise InvalidInput("the password is too long", f"give at most {MAX_PASSWORD} bytes")
-    if any(ord(character) < 32 or ord(character) == 127 for character in password):
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in password):
         raise InvalidInput("the password has control characters", "give one without them")
     return password
 
@@ -104,12 +113,12 @@ def create(
     check_password(password)
     _need_main(context)
     ensure_images(context.engine, context.progress, [ACCOUNT[stack]])
-    with context.store.lock():
-        _check_free(context, account.name)
-        # Before others can see the account, so that nobody makes its keys a second time.
-        context.account_identity(account)
-        context.store.save_account(account)
-    with _undone_on_failure(context, account):
+    with context.store.lock("converge", shared=True), _undone_on_failure(context, account, purge=True):
+        with context.store.lock():
+            _check_free(context, account.name)
+            # Before others can see the account, so that nobody makes its keys a second time.
+            context.account_identity(account)
+            context.store.save_account(account)
         context.progress(f"creating {account.name}")
         _bring_up(context, account, password)
     return show(context, account.name)
@@ -126,20 +135,36 @@ def _bring_up(context: Context, account: Account, password: str | None) -> None:
 
 
 @contextlib.contextmanager
-def _undone_on_failure(context: Context, account: Account) -> Iterator[None]:
-    """Leave nothing of a new account behind when making it fails or is interrupted."""
+def _undone_on_failure(context: Context, account: Account, *, purge: bool) -> Iterator[None]:
+    """Take the account away again when bringing it up fails or is interrupted.
+
+    What the undo cannot finish, because the engine is gone or the process is killed, the next `apply` does.
+    """
     try:
         yield
     except BaseException:
+        if not context.store.holds(account):
+            if purge:
+                context.keys.forget(account.id)
+            raise
         context.progress(f"undoing {account.name}")
-        context.store.forget_account(account.name)
-        with contextlib.suppress(MailpodError):
-            context.engine.remove(layout.account_container(context.instance, account.name))
-            context.engine.remove_volume(layout.account_volume(context.instance, account))
-        with contextlib.suppress(MailpodError):
-            push_tables(context)
-        context.keys.forget(account.id)
+        try:
+            _retire(context, account, purge=purge)
+        except MailpodError:
+            # Not even a record of what is to go could be written (a full disk) or the engine is gone.
+            context.store.forget_account(account)
         raise
+
+
+def _retire(context: Context, account: Account, *, purge: bool) -> None:
+    """Take an account out of the desired state, then off the engine; its volume stays unless `purge`."""
+    with context.store.lock():
+        context.store.save_deleted(account.model_copy(update={"deleted": account.deleted or now(), "purge": purge}))
+        context.store.forget_account(account)
+    remove_container(context, account)
+    if main_runs(context):
+        push_tables(context)
+    finish_purges(context)
 
 
 def _check_free(context: Context, name: str) -> None:
@@ -201,23 +226,17 @@ def delete(context: Context, name: str, *, purge: bool) -> Account:
     context.require_system()
     context.engine.info()
     wanted = name.lower()
-    with context.store.lock():
-        kept = [account for account in context.store.deleted() if account.name == wanted]
-        try:
-            account = context.store.account(wanted)
-        except NotFound:
-            if not (purge and kept):
-                raise
-            account = kept[-1]
-        doomed = {one.id: one for one in ([*kept, account] if purge else [account])}
-        for one in doomed.values():
-            context.store.save_deleted(one.model_copy(update={"deleted": one.deleted or now(), "purge": purge}))
-        context.store.forget_account(wanted)
+    kept = [one for one in context.store.deleted() if one.name == wanted] if purge else []
+    try:
+        account = context.store.account(wanted)
+    except NotFound:
+        if not kept:
+            raise
+        account = kept.pop()
     context.progress(f"deleting {wanted}")
-    if main_runs(context):
-        push_tables(context)
-    context.engine.remove(layout.account_container(context.instance, wanted))
-    finish_purges(context)
+    with context.store.lock("converge", shared=True):
+        for one in (*kept, account):
+            _retire(context, one, purge=purge)
     return account
 
 
@@ -230,18 +249,19 @@ def undelete(context: Context, name: str) -> AccountView:
     """
     _need_main(context)
     wanted = name.lower()
-    with context.store.lock():
-        kept = [account for account in context.store.deleted() if account.name == wanted and not account.purge]
-        if not kept:
-            raise NotFound(f"no deleted account {wanted!r} is kept", "see: mailpod account list")
-        account = kept[-1]
-        if layout.account_volume(context.instance, account) not in context.engine.volumes(context.instance):
-            raise NotFound(f"the volume of {wanted!r} is gone", "restore it from a backup")
-        _check_free(context, wanted)
-        context.store.save_account(account.model_copy(update={"deleted": None}))
-        context.store.forget_deleted(account.id)
-    context.progress(f"bringing back {wanted}")
-    _bring_up(context, context.store.account(wanted), None)
+    kept = [one for one in context.store.deleted() if one.name == wanted and not one.purge]
+    if not kept:
+        raise NotFound(f"no deleted account {wanted!r} is kept", "see: mailpod account list")
+    account = kept[-1].model_copy(update={"deleted": None})
+    if layout.account_volume(context.instance, account) not in context.engine.volumes(context.instance):
+        raise NotFound(f"the volume of {wanted!r} is gone", "restore it from a backup")
+    with context.store.lock("converge", shared=True), _undone_on_failure(context, account, purge=False):
+        with context.store.lock():
+            _check_free(context, wanted)
+            context.store.save_account(account)
+            context.store.forget_deleted(account.id)
+        context.progress(f"bringing back {wanted}")
+        _bring_up(context, account, None)
     return show(context, wanted)
 
 

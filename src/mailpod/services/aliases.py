@@ -37,13 +37,14 @@ def add(context: Context, address: str, targets: Iterable[str]) -> Alias:
     return alias
 
 
-def delete(context: Context, address: str) -> None:
-    """Delete an alias; raises `NotFound` when there is none."""
+def delete(context: Context, address: str) -> str:
+    """Delete an alias and return its local part; raises `NotFound` when there is none."""
     context.engine.info()
     local_part = shared_local_part(address, context.system.domain)
     with context.store.lock():
         context.store.forget_alias(local_part)
     push_tables(context)
+    return local_part
 
 
 def _target(context: Context, known: Mapping[str, Alias], text: str) -> str:

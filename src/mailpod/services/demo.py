@@ -20,8 +20,14 @@ _NO_RESOLVER = "127.0.0.1"
 _NAMES = ("alice", "bob")
 
 
-def run(context: Context, say: Callable[[str], None]) -> None:
-    """Start the demo, or take up one that runs, and say what happens and how to go on."""
+def run(context: Context, options: str, say: Callable[[str], None]) -> None:
+    """Start the demo, or take up one that runs.
+
+    Args:
+        context: the system, in a state folder of the demo's own.
+        options: what a command line needs to mean this system.
+        say: told what happens and how to go on, a line at a time.
+    """
     wanted = installation.planned(context.store, DOMAIN, context.instance, "127.0.0.1", PORT_BASE, _NO_RESOLVER)
     installation.up(context, wanted)
     passwords = {name: _account(context, name) for name in _NAMES}
@@ -33,7 +39,7 @@ def run(context: Context, say: Callable[[str], None]) -> None:
     until(lambda: bool(seen()), 30, "the message did not arrive", "see: mailpod status")
     say("… read over IMAP:\n")
     say(seen())
-    _how_to_go_on(context.system, passwords, say)
+    _how_to_go_on(context.system, passwords, options, say)
 
 
 def _account(context: Context, name: str) -> str:
@@ -74,12 +80,13 @@ def _read(system: System, account: Account, password: str, token: str, authority
         return body.decode(errors="replace")
 
 
-def _how_to_go_on(system: System, passwords: dict[str, str], say: Callable[[str], None]) -> None:
+def _how_to_go_on(system: System, passwords: dict[str, str], options: str, say: Callable[[str], None]) -> None:
     host = system.local_address()
     say("\nGo on:")
     for name, password in passwords.items():
         say(f"  {name:5}  {name}@{DOMAIN}  password {password}")
     say(f"  webmail  https://{host}:{system.port('https')}")
     say(f"  IMAP     {host} port {system.port('imaps')} (TLS); submission port {system.port('submissions')} (TLS)")
-    say("  accounts scripts/listAccount.sh --instance demo; scripts/createAccount.sh carol --instance demo")
-    say("  the end  ./mailpod --instance demo down --purge")
+    say(f"  accounts scripts/listAccount.sh {options}")
+    say(f"           scripts/createAccount.sh carol {options}")
+    say(f"  the end  ./mailpod {options} down --purge")

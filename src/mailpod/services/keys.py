@@ -31,11 +31,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from mailpod.model.errors import MailpodError
 from mailpod.model.identity import Identity
 from mailpod.model.records import now
+from mailpod.model.tables import INTERNAL
 from mailpod.store import Store, write_durably
 
 _AUTHORITY_LIFE = timedelta(days=3650)
 # Apple's clients refuse certificates of private authorities that live longer than 825 days.
 _LIFE = timedelta(days=820)
+_LONGEST_COMMON_NAME = 64
 _RENEW_BEFORE = timedelta(days=270)
 
 
@@ -62,6 +64,8 @@ class Keys:
                 .public_key(key.public_key())
                 .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
                 .add_extension(_usage(signing_certificates=True), critical=True)
+                # Whoever trusts it trusts it for this system alone (RFC 5280 section 4.2.1.10).
+                .add_extension(x509.NameConstraints(_trees(self._organisation, INTERNAL), None), critical=True)
                 .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
                 .sign(key, hashes.SHA256())
             )
@@ -121,7 +125,8 @@ class Keys:
         authority = x509.load_pem_x509_certificate(self.authority().encode())
         authority_key = _load((self._folder / "ca_key.pem").read_text())
         # A common name holds 64 characters (RFC 5280 appendix A.1); the names that count are the alternative ones.
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, min(names, key=len))])
+        common = names[0] if len(names[0]) <= _LONGEST_COMMON_NAME else names[0].partition(".")[0]
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
         certificate = (
             _builder(subject, authority.subject, _LIFE)
             .public_key(key.public_key())
@@ -192,6 +197,10 @@ def _usage(*, signing_certificates: bool) -> x509.KeyUsage:
         encipher_only=False,
         decipher_only=False,
     )
+
+
+def _trees(*domains: str) -> list[x509.GeneralName]:
+    return [x509.DNSName(domain) for domain in domains]
 
 
 def _needs_renewal(pem: str, names: tuple[str, ...]) -> bool:

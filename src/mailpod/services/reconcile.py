@@ -9,7 +9,7 @@ from mailpod.model.archive import File
 from mailpod.model.errors import MailpodError
 from mailpod.model.plan import Create, Remove, Replace, Start, Step, describe, plan
 from mailpod.model.records import Account
-from mailpod.model.spec import LABEL_ROLE, Workload
+from mailpod.model.spec import LABEL_ID, LABEL_ROLE, Workload
 from mailpod.model.tables import render
 from mailpod.services.context import Context
 
@@ -60,6 +60,12 @@ def converge(context: Context) -> list[Step]:
     Raises:
         MailpodError: an account could not be brought up; all others were.
     """
+    with context.store.lock("converge"):
+        return _converge(context)
+
+
+def _converge(context: Context) -> list[Step]:
+    _finish_deletions(context)
     accounts = {_container(context, a): a for a in context.store.accounts()}
     taken = steps(context)
     problems: list[MailpodError] = []
@@ -78,6 +84,9 @@ def converge(context: Context) -> list[Step]:
         context.progress(f"checking {len(accounts)} accounts")
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(check, accounts.values()))
+    if taken:
+        # What waited for an account that was down need not wait for its next turn.
+        context.channel.main("flush")
     if problems:
         raise problems[0]
     return taken
@@ -127,10 +136,25 @@ def _container(context: Context, account: Account) -> str:
     return layout.account_container(context.instance, account.name)
 
 
+def remove_container(context: Context, account: Account) -> None:
+    """Remove the container of this account, whatever else has a name like it."""
+    for workload in observed_accounts(context):
+        if workload.labels.get(LABEL_ID) == account.id:
+            context.engine.remove(workload.name)
+
+
+def _finish_deletions(context: Context) -> None:
+    """Where a deletion stopped between its two records, it has begun: the account is not desired any more."""
+    with context.store.lock():
+        for account in context.store.deleted():
+            context.store.forget_account(account)
+
+
 def finish_purges(context: Context) -> None:
     """Destroy the volumes of accounts that are to be purged, then the last record of them."""
     for account in context.store.deleted():
         if account.purge:
+            remove_container(context, account)
             context.engine.remove_volume(layout.account_volume(context.instance, account))
             context.keys.forget(account.id)
             context.store.forget_deleted(account.id)

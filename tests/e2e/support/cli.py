@@ -22,7 +22,7 @@ class Result:
     out: str
     err: str
 
-    def json(self) -> Any:
+    def json(self) -> Any:  # noqa: ANN401  (whatever JSON can hold)
         """Standard output as the one JSON document it has to be."""
         return json.loads(self.out)
 

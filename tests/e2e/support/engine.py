@@ -33,15 +33,15 @@ class Engine:
 
     def volumes(self) -> set[str]:
         """Names of this run's volumes."""
-        return {v.name for v in self.client.volumes.list() if self._ours(v.name)}
+        return {str(v.name) for v in self.client.volumes.list() if self._ours(v.name)}
 
     def networks(self) -> set[str]:
         """Names of this run's networks."""
-        return {n.name for n in self.client.networks.list() if self._ours(n.name)}
+        return {str(n.name) for n in self.client.networks.list() if self._ours(n.name)}
 
     def objects(self) -> set[str]:
         """Names of everything this run has on the engine."""
-        return {c.name for c in self.containers()} | self.volumes() | self.networks()
+        return {str(c.name) for c in self.containers()} | self.volumes() | self.networks()
 
     def main(self) -> Container:
         """The main system's container."""
@@ -57,7 +57,9 @@ class Engine:
         return found[0]
 
     def _ours(self, name: str | None) -> bool:
-        return bool(name) and (name == self.instance or str(name).startswith((f"{self.instance}-", f"{self.instance}_")))
+        return bool(name) and (
+            name == self.instance or str(name).startswith((f"{self.instance}-", f"{self.instance}_"))
+        )
 
     def logs(self, tail: int = 80) -> str:
         """The last lines that every container of this run wrote."""
@@ -90,6 +92,7 @@ class Engine:
 def execute(container: Container, *command: str, user: str = "") -> tuple[int, str]:
     """Run a command in a container: its exit code and all it wrote."""
     code, output = container.exec_run(list(command), user=user)
+    assert isinstance(output, bytes)
     return int(code or 0), output.decode(errors="replace")
 
 

@@ -96,7 +96,8 @@ def imap(host: str, port: int, context: ssl.SSLContext, *, starttls: bool = Fals
     finally:
         with suppress(OSError, imaplib.IMAP4.error):
             session.logout()
-        session.shutdown()
+        with suppress(OSError):  # closed by the logout, if that went well
+            session.shutdown()
 
 
 @contextmanager

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from docker.models.containers import Container
-
 from tests.e2e.support.cli import Cli
 from tests.e2e.support.engine import Engine
 from tests.e2e.support.mail import Mailbox, compose, imap, smtp, token
+from tests.e2e.support.names import resolving
 from tests.e2e.support.wait import until
 from tests.e2e.support.world import World
 
@@ -43,15 +43,20 @@ class Account:
 
 
 class System:
-    """A running system of one domain and the outside around it."""
+    """A running system of one domain and the outside around it.
 
-    def __init__(self, domain: str, cli: Cli, engine: Engine, world: World, folder: Path, port_base: int) -> None:
+    Args:
+        address: at which main's ports are published.
+    """
+
+    def __init__(self, domain: str, cli: Cli, engine: Engine, world: World, folder: Path, address: str) -> None:
         self.domain = domain
         self.cli = cli
         self.engine = engine
         self.world = world
         self.folder = folder
-        self.port_base = port_base
+        self.address = address
+        self.port_base = free_port_base()
         self.authority = folder / "ca.pem"
         self.first: Account | None = None
         self._create_seconds = 10.0
@@ -63,7 +68,7 @@ class System:
     def up(self) -> None:
         """Deploy it with the launcher and let the outside reach it."""
         self.cli.ok(
-            *("up", self.domain, "--bind", "127.0.0.1", "--port-base", str(self.port_base)),
+            *("up", self.domain, "--bind", self.address, "--port-base", str(self.port_base)),
             *("--resolver", self.world.address),
             seconds=900,
         )
@@ -71,6 +76,12 @@ class System:
         self.world.start()
         self.world.attach(self.main)
         self.world.give("/etc/ssl/certs", "club-ca.pem", self.authority.read_bytes())
+        self.wait_until_up()
+
+    def up_again(self) -> None:
+        """`up` with nothing but the domain, after `down`."""
+        self.cli.ok("up", self.domain)
+        self.world.attach(self.main)
         self.wait_until_up()
 
     def apply(self) -> None:
@@ -85,7 +96,7 @@ class System:
 
     def banner(self, number: int) -> str:
         """The first line that main says on a port."""
-        with socket.create_connection(("127.0.0.1", self.port(number)), timeout=10) as connection:
+        with socket.create_connection((self.address, self.port(number)), timeout=10) as connection:
             return connection.recv(200).decode(errors="replace")
 
     @property
@@ -102,7 +113,9 @@ class System:
         """Create an account with a password of its own."""
         chosen = password or secrets.token_urlsafe(12)
         start = time.monotonic()
-        made = self.cli.ok("account", "create", name, "--password-stdin", "--json", *options, stdin=f"{chosen}\n").json()
+        made = self.cli.ok(
+            "account", "create", name, "--password-stdin", "--json", *options, stdin=f"{chosen}\n"
+        ).json()
         self._create_seconds = min(self._create_seconds, time.monotonic() - start)
         return Account(made["name"], made["address"], made["short_address"], made["fqdn"], chosen)
 
@@ -110,9 +123,9 @@ class System:
         """The least time that making an account has taken so far."""
         return self._create_seconds
 
-    def shown(self, account: Account) -> Any:
+    def shown(self, account: Account) -> dict[str, Any]:
         """What `account show` tells."""
-        return self.cli.ok("account", "show", account.name, "--json").json()
+        return dict(self.cli.ok("account", "show", account.name, "--json").json())
 
     @contextmanager
     def mailbox(self, account: Account, login: str = "", number: int = 993) -> Iterator[Mailbox]:
@@ -178,21 +191,27 @@ def free_port_base() -> int:
 
 
 @contextmanager
-def running_system(domain: str, folder: Path, url: str = "") -> Iterator[System]:
-    """A system with a name of its own; nothing of it is left afterwards, whatever happened."""
+def running_system(domain: str, folder: Path, address: str = "127.0.0.1", url: str = "") -> Iterator[System]:
+    """A system with a name of its own; nothing of it is left afterwards, whatever happened.
+
+    Args:
+        address: of the machine the engine runs on.
+        url: of an engine of the test's own, which has all images; the machine's when empty.
+    """
     instance = f"mpt{secrets.token_hex(3)}"
     engine = Engine(instance, url)
     cli = Cli(folder / "state", instance, {"DOCKER_HOST": url} if url else None)
     try:
-        world = World(engine, domain, BASE_IMAGE)
+        world = World(engine, domain, "" if url else BASE_IMAGE)
         world.make_network()
-        system = System(domain, cli, engine, world, folder, free_port_base())
-        try:
-            system.up()
-        except BaseException as error:
-            error.add_note(system.logs())
-            raise
-        yield system
+        system = System(domain, cli, engine, world, folder, address)
+        with resolving(domain, address):
+            try:
+                system.up()
+            except BaseException as error:
+                error.add_note(system.logs())
+                raise
+            yield system
         cli.ok("down", "--purge", "--yes")
     finally:
         engine.remove_everything()

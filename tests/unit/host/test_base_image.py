@@ -36,9 +36,7 @@ def bootstrap(tmp_path, monkeypatch):
     monkeypatch.setattr(base_image, "ensure_commands", lambda console, needs: None)
 
     def set_text(text):
-        monkeypatch.setattr(
-            base_image, "bootstrap_command", lambda archive: ["sh", "-c", text, "sh", str(archive)]
-        )
+        monkeypatch.setattr(base_image, "bootstrap_command", lambda archive: ["sh", "-c", text, "sh", str(archive)])
 
     return set_text
 

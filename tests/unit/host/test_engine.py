@@ -61,10 +61,7 @@ def test_programs_alone_leave_the_engine_out():
         (
             but(FRESH, root=False, missing=("compose", "ssh")),
             "no container engine is installed",
-            (
-                "run: sudo apt-get install --no-install-recommends"
-                " docker.io iptables docker-compose openssh-client"
-            ),
+            ("run: sudo apt-get install --no-install-recommends docker.io iptables docker-compose openssh-client"),
         ),
         (
             but(STOPPED, root=False, systemd=True),

@@ -1,0 +1,1 @@
+"""mailpod's benchmark: `bench/run`."""

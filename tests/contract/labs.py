@@ -1,0 +1,198 @@
+"""What a contract test needs beside the engine: a network, images, and a look past the protocol."""
+
+import contextlib
+import io
+import secrets
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import docker
+import docker.errors
+import docker.types
+from tests.fakes.engine import FakeEngine, World
+
+from mailpod.engine.docker import DockerEngine
+from mailpod.engine.port import Engine
+from mailpod.host.base_image import ensure_base_image
+from mailpod.model.archive import File
+from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_INSTANCE, LABEL_ROLE, WorkloadSpec
+
+BASE = "mailpod/base:trixie"
+
+# What it finds on its volume goes to a file there, before anything else can put one in.
+DOCKERFILE = f"""\
+FROM {BASE}
+STOPSIGNAL SIGKILL
+HEALTHCHECK --interval=1h CMD ["true"]
+CMD ["sh", "-c", "echo started; cp -a /data/etc /data/seen; exec sleep 600"]
+"""
+BROKEN = f'FROM {BASE}\nSTOPSIGNAL SIGKILL\nCMD ["/no/such/program"]\n'
+
+
+class Lab(Protocol):
+    """One engine under test, and an instance name of its own."""
+
+    engine: Engine
+    instance: str
+    image: str
+    broken_image: str
+
+    def stop(self, name: str) -> None:
+        """Let a container stop behind the engine's back."""
+
+    def seen(self, name: str, path: str) -> File:
+        """A file of the volume as the container found it when it started."""
+
+    def write(self, name: str, path: str) -> None:
+        """Let the container write a file of its own on its volume."""
+
+    def has(self, name: str, path: str) -> bool:
+        """Whether a file is on the container's volume."""
+
+    def add_network(self, instance: str) -> None:
+        """Make another system's network."""
+
+    def close(self) -> None:
+        """Take away everything the tests made."""
+
+
+def spec(lab: Lab, name: str = "alice", **changes: Any) -> WorkloadSpec:  # noqa: ANN401  (fields of the record)
+    """The specification of a small account."""
+    instance = changes.pop("instance", lab.instance)
+    fields: dict[str, Any] = {
+        "name": f"{instance}-{name}",
+        "image": lab.image,
+        "hostname": f"{name}.example.org",
+        "network": instance,
+        "aliases": (f"{name}.example.org", f"{name}.mailpod.internal"),
+        "volume": f"{instance}-{name}-1",
+        "mount": "/data",
+        "memory": 64 << 20,
+        "pids": 16,
+        "capabilities": ("CHOWN", "DAC_OVERRIDE", "FOWNER"),
+        "tmpfs": {"/run": "exec,mode=755", "/tmp": "mode=1777"},
+        "environment": {"NAME": name},
+        "labels": {LABEL_INSTANCE: instance, LABEL_ROLE: "account", LABEL_ACCOUNT: name, LABEL_ID: "1"},
+    }
+    return WorkloadSpec(**fields | changes)
+
+
+def random_instance() -> str:
+    """A name nobody else has."""
+    return f"contract{secrets.token_hex(4)}"
+
+
+class FakeLab:
+    """An engine in memory."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        self.engine: Engine = FakeEngine(self.world)
+        self.instance = random_instance()
+        self.image, self.broken_image = "image:1", "broken:1"
+        self.world.images = {self.image: "", self.broken_image: ""}
+        self.world.broken_images = {self.broken_image}
+        self.add_network(self.instance)
+
+    def add_network(self, instance: str) -> None:
+        self.world.networks.add(instance)
+
+    def stop(self, name: str) -> None:
+        self.world.containers[name].state = "exited"
+
+    def seen(self, name: str, path: str) -> File:
+        return self.world.containers[name].seen[path]
+
+    def _files(self, name: str) -> dict[str, File]:
+        return self.world.volumes[self.world.containers[name].volume].files
+
+    def write(self, name: str, path: str) -> None:
+        self._files(name)[path] = File(path, b"mine")
+
+    def has(self, name: str, path: str) -> bool:
+        return path in self._files(name)
+
+    def close(self) -> None:
+        pass
+
+
+class DockerLab:
+    """The local Docker Engine."""
+
+    def __init__(self, folder: Path) -> None:
+        self._client = docker.from_env()
+        real = DockerEngine()
+        self._real = real
+        self.engine: Engine = real
+        self.instance = random_instance()
+        self._instances = {self.instance}
+        ensure_base_image(real, BASE, print)
+        self.image = self._build(folder / "good", DOCKERFILE, "good")
+        self.broken_image = self._build(folder / "broken", BROKEN, "broken")
+        self.add_network(self.instance)
+
+    def _build(self, context: Path, dockerfile: str, name: str) -> str:
+        context.mkdir()
+        (context / "Dockerfile").write_text(dockerfile)
+        tag = f"mailpod-contract/{name}:{self.instance}"
+        self.engine.build_image(context, tag, "", {}, lambda _line: None)
+        return tag
+
+    def add_network(self, instance: str) -> None:
+        self._instances.add(instance)
+        pool = docker.types.IPAMPool(subnet=f"fd{secrets.token_hex(1)}:{secrets.token_hex(2)}:1::/64")
+        self._client.networks.create(
+            instance,
+            enable_ipv6=True,
+            ipam=docker.types.IPAMConfig(pool_configs=[pool]),
+            labels={LABEL_INSTANCE: instance},
+        )
+
+    def stop(self, name: str) -> None:
+        self._client.containers.get(name).stop(timeout=0)
+
+    def _get(self, name: str, path: str) -> tuple[tarfile.TarInfo, bytes]:
+        chunks, _ = self._client.containers.get(name).get_archive(path)
+        with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+            [member] = archive.getmembers()
+            content = archive.extractfile(member)
+            return member, content.read() if content else b""
+
+    def seen(self, name: str, path: str) -> File:
+        member, content = self._get(name, f"/data/seen/{path.removeprefix('etc/')}")
+        assert member.uid == member.gid
+        return File(path, content, member.mode & 0o7777, member.uid)
+
+    def write(self, name: str, path: str) -> None:
+        code, output = self._client.containers.get(name).exec_run(["sh", "-c", f"echo mine >/data/{path}"])
+        assert code == 0, output
+
+    def has(self, name: str, path: str) -> bool:
+        try:
+            self._get(name, f"/data/{path}")
+        except docker.errors.NotFound:
+            return False
+        return True
+
+    def inspect(self, name: str) -> Mapping[str, Any]:
+        """What the engine tells of a container, in its own words."""
+        return self._client.api.inspect_container(name)
+
+    def close(self) -> None:
+        for instance in self._instances:
+            ours = {"label": f"{LABEL_INSTANCE}={instance}"}
+            for container in self._client.containers.list(all=True, filters=ours, ignore_removed=True):
+                with contextlib.suppress(docker.errors.NotFound):
+                    container.remove(force=True)
+            for volume in self._client.volumes.list(filters=ours):
+                volume.remove(force=True)
+            for network in self._client.networks.list(filters=ours):
+                network.remove()
+        for image in self._client.images.list():
+            for tag in image.tags:
+                if self.instance in tag:
+                    self._client.images.remove(tag, force=True)
+        self._real._client.close()
+        self._client.close()

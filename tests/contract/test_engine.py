@@ -1,0 +1,226 @@
+"""What every engine does alike. The stand-in and the real ones pass the same tests."""
+
+import dataclasses
+import io
+import tarfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from tests.contract.labs import spec
+
+from mailpod.model.archive import File
+from mailpod.model.errors import EngineUnreachable, MailpodError
+from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_INSTANCE, LABEL_ROLE, LABEL_SPEC
+
+SEED = [
+    File("etc/secret", b"a secret\n", 0o600),
+    File("etc/deep/er/public", b"\x00\xff" * 9000, 0o644),
+    File("etc/users", b"theirs", 0o640, 1000),
+]
+
+
+def names(lab, instance=None):
+    return {workload.name for workload in lab.engine.workloads(instance or lab.instance)}
+
+
+def only(lab):
+    [workload] = lab.engine.workloads(lab.instance)
+    return workload
+
+
+def until(fact, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not fact():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_it_says_what_it_is(lab):
+    info = lab.engine.info()
+    assert info.kind in {"fake", "docker"}
+    assert info.version
+    assert info.api.count(".") == 1
+
+
+def test_an_image_is_imported_found_and_named_again(lab, tmp_path):
+    archive = tmp_path / "root.tar"
+    with tarfile.open(archive, "w") as tar:
+        member = tarfile.TarInfo("etc/motd")
+        member.size = 5
+        tar.addfile(member, io.BytesIO(b"hello"))
+    tag, other = f"mailpod-contract/imported:{lab.instance}", f"mailpod-contract/other:{lab.instance}"
+    assert not lab.engine.has_image(tag)
+    lab.engine.import_image(archive, tag)
+    assert lab.engine.has_image(tag)
+    assert not lab.engine.has_image(other)
+    lab.engine.tag_image(tag, other)
+    assert lab.engine.has_image(other)
+    with pytest.raises(MailpodError):
+        lab.engine.tag_image(f"mailpod-contract/none:{lab.instance}", other)
+
+
+def test_a_build_tells_how_it_goes_or_fails(lab, tmp_path):
+    context = tmp_path / "context"
+    context.mkdir()
+    tag, said = f"mailpod-contract/built:{lab.instance}", []
+    with pytest.raises(MailpodError):
+        lab.engine.build_image(context, tag, "", {}, said.append)
+    assert not lab.engine.has_image(tag)
+    dockerfile = "ARG BASE\nFROM $BASE AS one\nLABEL a=b\nFROM one AS two\nRUN false\n"
+    (context / "Dockerfile").write_text(dockerfile)
+    lab.engine.build_image(context, tag, "one", {"BASE": lab.image}, said.append)
+    assert lab.engine.has_image(tag)
+    assert any("FROM" in line for line in said)
+
+
+def test_create_makes_volume_and_container_and_starts_it(lab):
+    wanted = spec(lab)
+    lab.engine.create(wanted, [])
+    found = only(lab)
+    assert (found.name, found.state, found.image) == (wanted.name, "running", lab.image)
+    assert found.ipv4
+    assert found.ipv6
+    assert found.spec == wanted.digest()
+    assert {key: found.labels[key] for key in wanted.labels} == wanted.labels
+    assert found.labels[LABEL_SPEC] == wanted.digest()
+    assert lab.engine.volumes(lab.instance) == {wanted.volume: wanted.labels}
+
+
+def test_the_seed_is_on_the_volume_with_mode_and_owner_before_the_start(lab):
+    wanted = spec(lab)
+    lab.engine.create(wanted, SEED)
+    until(lambda: lab.has(wanted.name, "etc/users"))
+    for file in SEED:
+        until(lambda file=file: lab.seen(wanted.name, file.path) == file)
+
+
+def test_a_container_that_is_made_anew_finds_its_volume_and_the_new_seed(lab):
+    first = spec(lab)
+    lab.engine.create(first, SEED)
+    lab.write(first.name, "mail")
+    lab.engine.remove(first.name)
+    assert lab.engine.volumes(lab.instance).keys() == {first.volume}
+    second = dataclasses.replace(first, memory=80 << 20)
+    lab.engine.create(second, [File("etc/secret", b"another", 0o600)])
+    assert lab.has(second.name, "mail")
+    assert lab.has(second.name, "etc/users")
+    assert only(lab).spec == second.digest() != first.digest()
+
+
+def test_a_name_is_free_as_soon_as_it_was_removed(lab):
+    wanted = spec(lab)
+    for _ in range(3):
+        lab.engine.create(wanted, SEED)
+        lab.engine.remove(wanted.name)
+    assert names(lab) == set()
+
+
+def test_what_is_not_there_is_removed_without_a_word(lab):
+    lab.engine.remove(f"{lab.instance}-nobody")
+    lab.engine.remove_volume(f"{lab.instance}-nothing")
+
+
+def test_two_may_remove_the_same_container_at_once(lab):
+    """`delete` beside `apply`."""
+    lab.engine.create(spec(lab), [])
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lab.engine.remove, [spec(lab).name] * 4))
+    assert names(lab) == set()
+
+
+def test_a_volume_in_use_is_not_destroyed(lab):
+    wanted = spec(lab)
+    lab.engine.create(wanted, [])
+    with pytest.raises(MailpodError):
+        lab.engine.remove_volume(wanted.volume)
+    assert wanted.volume in lab.engine.volumes(lab.instance)
+    lab.engine.remove(wanted.name)
+    lab.engine.remove_volume(wanted.volume)
+    assert lab.engine.volumes(lab.instance) == {}
+
+
+@pytest.mark.parametrize("existed", [False, True])
+@pytest.mark.parametrize("fault", ["no image", "no network", "does not start", "name is taken"])
+def test_a_create_that_fails_leaves_what_was_there_and_nothing_else(lab, fault, existed):
+    wanted = spec(lab, "bob")
+    if existed:
+        lab.engine.create(wanted, SEED)
+        lab.write(wanted.name, "mail")
+        lab.engine.remove(wanted.name)
+    if fault == "name is taken":
+        lab.engine.create(dataclasses.replace(wanted, volume=f"{lab.instance}-older"), [])
+    changes = {
+        "no image": {"image": "mailpod-contract/none:at-all"},
+        "no network": {"network": f"{lab.instance}x"},
+        "does not start": {"image": lab.broken_image},
+        "name is taken": {},
+    }[fault]
+    before = lab.engine.volumes(lab.instance), {w.name: w.spec for w in lab.engine.workloads(lab.instance)}
+    with pytest.raises(MailpodError) as failed:
+        lab.engine.create(dataclasses.replace(wanted, **changes), SEED)
+    assert not isinstance(failed.value, EngineUnreachable)
+    assert "\n" not in failed.value.what
+    assert before == (lab.engine.volumes(lab.instance), {w.name: w.spec for w in lab.engine.workloads(lab.instance)})
+    if existed:
+        lab.engine.remove(wanted.name)
+        lab.engine.create(wanted, [])
+        assert lab.has(wanted.name, "mail"), "the mail that was there is gone"
+
+
+def test_stopped_is_told_and_start_starts(lab):
+    wanted = spec(lab)
+    lab.engine.create(wanted, [])
+    lab.engine.start(wanted.name)
+    lab.stop(wanted.name)
+    found = only(lab)
+    assert (found.state, found.status, found.health, found.ipv4) == ("stopped", "stopped", "", "")
+    assert lab.engine.memory(wanted.name) == 0
+    lab.engine.start(wanted.name)
+    assert only(lab).state == "running"
+    with pytest.raises(MailpodError):
+        lab.engine.start(f"{lab.instance}-nobody")
+
+
+def test_instances_do_not_see_each_other(lab):
+    """Nor one whose name begins with the other's."""
+    other = f"{lab.instance}-2"
+    lab.add_network(other)
+    theirs = spec(lab, instance=other)
+    lab.engine.create(spec(lab), [])
+    lab.engine.create(theirs, [])
+    try:
+        assert names(lab) == {spec(lab).name}
+        assert names(lab, other) == {theirs.name}
+        assert set(lab.engine.volumes(lab.instance)) == {spec(lab).volume}
+        assert set(lab.engine.volumes(other)) == {theirs.volume}
+        assert lab.engine.workloads(lab.instance[:-1]) == []
+        assert lab.engine.volumes("") == {}
+    finally:
+        lab.engine.remove(theirs.name)
+        lab.engine.remove_volume(theirs.volume)
+
+
+def test_memory_and_logs(lab):
+    wanted = spec(lab)
+    lab.engine.create(wanted, [])
+    assert 0 < lab.engine.memory(wanted.name) < wanted.memory
+    assert lab.engine.memory(f"{lab.instance}-nobody") == 0
+    assert isinstance(lab.engine.logs(wanted.name, 5), str)
+    with pytest.raises(MailpodError):
+        lab.engine.logs(f"{lab.instance}-nobody", 5)
+
+
+def test_several_at_once(lab):
+    several = [spec(lab, f"many{number}") for number in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda one: lab.engine.create(one, SEED), several))
+        assert names(lab) == {one.name for one in several}
+        list(pool.map(lambda one: lab.engine.remove(one.name), several))
+    assert set(lab.engine.volumes(lab.instance)) == {one.volume for one in several}
+
+
+def test_labels_of_main_are_no_accounts(lab):
+    labels = {LABEL_INSTANCE: lab.instance, LABEL_ROLE: "account", LABEL_ACCOUNT: "alice", LABEL_ID: "7"}
+    lab.engine.create(spec(lab, labels=labels), [])
+    assert only(lab).labels[LABEL_ID] == "7"

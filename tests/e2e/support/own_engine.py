@@ -1,0 +1,146 @@
+"""A container engine of the test's own: on a disk, in a network namespace and with a life of its own."""
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import docker
+from docker.errors import DockerException
+from tests.e2e.support.wait import until
+
+
+def _command(*words: str) -> str:
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(words)}: {done.stderr}"
+    return done.stdout
+
+
+class OwnEngine:
+    """A second dockerd beside the machine's own.
+
+    Args:
+        gigabytes: size of the disk that holds its images, containers and volumes.
+    """
+
+    def __init__(self, folder: Path, gigabytes: int = 3) -> None:
+        self.name = f"mpt{secrets.token_hex(3)}"
+        # Unix sockets have short paths (unix(7)), shorter than pytest's folders.
+        self._run = Path("/run") / self.name
+        self._disk = folder / "disk"
+        self._image = folder / "disk.img"
+        self._log = folder / "dockerd.log"
+        self._gigabytes = gigabytes
+        self._filler = self._disk / "filler"
+        self._process: subprocess.Popen[bytes] | None = None
+        third = secrets.randbelow(256)
+        self._host = f"192.0.2.{4 * (third % 64) + 1}"  # RFC 5737
+        self.address = f"192.0.2.{4 * (third % 64) + 2}"
+        self.url = f"unix://{self._run}/docker.sock"
+
+    def make(self) -> None:
+        """Its disk and its network."""
+        self._run.mkdir()
+        self._disk.mkdir(parents=True)
+        _command("truncate", "--size", f"{self._gigabytes}G", str(self._image))
+        _command("mkfs.ext4", "-q", "-m", "0", str(self._image))
+        _command("mount", "-o", "loop", str(self._image), str(self._disk))
+        _command("ip", "netns", "add", self.name)
+        _command("ip", "link", "add", self.name, "type", "veth", "peer", "name", "eth0", "netns", self.name)
+        _command("ip", "addr", "add", f"{self._host}/30", "dev", self.name)
+        _command("ip", "link", "set", self.name, "up")
+        for words in (
+            ("addr", "add", f"{self.address}/30", "dev", "eth0"),
+            ("link", "set", "eth0", "up"),
+            ("link", "set", "lo", "up"),
+            ("route", "add", "default", "via", self._host),
+        ):
+            _command("ip", "-netns", self.name, *words)
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    *("nsenter", f"--net=/run/netns/{self.name}", "dockerd"),
+                    *("--data-root", str(self._disk / "docker"), "--exec-root", str(self._run / "x")),
+                    *("--pidfile", str(self._run / "pid"), "--host", self.url, "--userland-proxy=false"),
+                    *("--containerd-namespace", self.name, "--containerd-plugins-namespace", f"{self.name}-plugins"),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        until(self._answers, f"the test's own engine:\n{self._log.read_text()[-2000:]}", 60)
+
+    def _answers(self) -> bool:
+        try:
+            client = docker.DockerClient(base_url=self.url)
+        except DockerException:
+            return False
+        try:
+            return bool(client.ping())
+        except DockerException:
+            return False
+        finally:
+            client.close()
+
+    def end(self, how: signal.Signals) -> None:
+        """End it and wait until it is gone."""
+        if self._process:
+            self._process.send_signal(how)
+            self._process.wait(60)
+            self._process = None
+
+    def take(self, *images: str) -> None:
+        """Copy images from the machine's own engine."""
+        here, there = docker.from_env(), docker.DockerClient(base_url=self.url, timeout=300)
+        for image in images:
+            there.images.load(b"".join(here.images.get(image).save(named=True)))
+        here.close()
+        there.close()
+
+    def fill_disk(self) -> None:
+        """Leave not one byte free."""
+        with self._filler.open("wb") as filler:
+            room = os.statvfs(self._disk)
+            os.posix_fallocate(filler.fileno(), 0, room.f_bavail * room.f_frsize * 99 // 100)
+            try:
+                while filler.write(bytes(4096)):
+                    filler.flush()
+            except OSError:
+                return
+
+    def free_disk(self) -> None:
+        """Give the room back."""
+        self._filler.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Take it away with all it holds."""
+        self.free_disk()
+        self.end(signal.SIGTERM)
+        subprocess.run(["ip", "netns", "del", self.name], check=False)
+        subprocess.run(["ip", "link", "del", self.name], capture_output=True, check=False)
+        mounts = Path("/proc/self/mounts").read_text().splitlines()
+        below = [line.split()[1] for line in mounts if line.split()[1].startswith((str(self._run), str(self._disk)))]
+        for mount in sorted(below, reverse=True):
+            subprocess.run(["umount", "--lazy", mount], check=False)
+        shutil.rmtree(self._run, ignore_errors=True)
+        self._image.unlink(missing_ok=True)
+
+
+@contextmanager
+def own_engine(folder: Path, images: list[str]) -> Iterator[OwnEngine]:
+    """An engine that has these images, running."""
+    engine = OwnEngine(folder)
+    try:
+        engine.make()
+        engine.start()
+        engine.take(*images)
+        yield engine
+    finally:
+        engine.remove()

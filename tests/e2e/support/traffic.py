@@ -1,0 +1,69 @@
+"""Mail that flows while something breaks, and the account of it afterwards."""
+
+import smtplib
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from tests.e2e.support.mail import compose, token
+from tests.e2e.support.system import Account, System
+from tests.e2e.support.wait import until
+
+
+class Traffic:
+    """Messages that a mail server of the outside's kind hands in, and which of them were acknowledged."""
+
+    def __init__(self, system: System, recipients: list[str], messages: int = 120) -> None:
+        self._system = system
+        self._recipients = recipients
+        self._messages = messages
+        self.acknowledged: list[str] = []
+        self._half = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    @contextmanager
+    def flowing(self) -> Iterator[None]:
+        """Run it around what the test breaks, which begins when half of the messages have been taken."""
+        self._thread.start()
+        try:
+            assert self._half.wait(60), f"only {len(self.acknowledged)} messages were taken"
+            yield
+        finally:
+            self._thread.join(120)
+        assert len(self.acknowledged) >= self._messages
+
+    def _run(self) -> None:
+        for number in range(self._messages):
+            until(partial(self._hand_in, number), "a mail server that listens", 60)
+            if number >= self._messages // 2:
+                self._half.set()
+
+    def _hand_in(self, number: int) -> bool:
+        # What was not acknowledged may have been taken all the same: it counts for nothing, and the next attempt
+        # is another message.
+        recipient = self._recipients[number % len(self._recipients)]
+        attempt = token()
+        try:
+            with self._system.mx() as session:
+                session.send_message(compose("x@outside.test", recipient, attempt), to_addrs=[recipient])
+                self.acknowledged.append(attempt)
+        except (OSError, smtplib.SMTPException):
+            return attempt in self.acknowledged
+        return True
+
+
+def arrived_once(system: System, accounts: list[Account], expected: list[str]) -> None:
+    """Every word is on exactly one message in one of the mailboxes."""
+
+    def counts() -> Counter[str]:
+        found: Counter[str] = Counter()
+        for account in accounts:
+            with system.mailbox(account) as mailbox:
+                found.update(mailbox.words())
+        return found
+
+    until(lambda: not set(expected) - set(counts()), f"{len(expected)} messages", 60, every=0.5)
+    found = counts()
+    assert [word for word in expected if found[word] != 1] == []

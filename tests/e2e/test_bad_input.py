@@ -1,0 +1,258 @@
+"""Bad input on the command line is refused before anything is touched, in one line what and one line what next."""
+
+import http.server
+import socket
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.e2e.support.cli import Cli, Result
+from tests.e2e.support.system import Account, System
+
+BAD_NAMES = [
+    *("", "-", "-alice", "alice-", "al ice", "al_ice", "al.ice", "alice@club.test", "alice/../bob", "élise", "a" * 64),
+    *("$(id)", "a;b", "a\nb", "xn--bcher-kva", "*"),
+]
+RESERVED = [
+    *("postmaster", "abuse", "hostmaster", "webmaster", "www", "mail", "smtp", "imap", "ns1", "autoconfig", "mta-sts"),
+    *("root", "Admin", "localhost", "main", "webmail", "POSTMASTER"),
+]
+
+
+@pytest.fixture
+def untouched(system: System, alice: Account, bob: Account) -> Iterator[System]:
+    """The system, of which nothing may be different after the test."""
+    listed = system.cli.ok("account", "list", "--json").json()
+    assert {alice.name, bob.name} <= {one["name"] for one in listed}
+
+    def picture() -> tuple[object, ...]:
+        files = {path: path.read_bytes() for path in sorted(system.cli.state.rglob("*")) if path.is_file()}
+        running = {(c.name, c.id, c.attrs["State"]["StartedAt"]) for c in system.engine.containers()}
+        return files, running, system.engine.volumes(), system.engine.networks()
+
+    before = picture()
+    yield system
+    assert picture() == before
+
+
+def refused(result: Result, code: int) -> None:
+    assert result.code == code, (result.command, result.code, result.err)
+    assert len(result.complaint) == 2, result.err
+    assert all(result.complaint)
+    assert "Traceback" not in result.err
+    assert result.out == ""
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_a_name_that_is_no_label_is_refused(untouched: System, name: str) -> None:
+    refused(untouched.cli.run("account", "create", "--json", "--", name), 2)
+
+
+@pytest.mark.parametrize("name", RESERVED)
+def test_a_name_that_is_reserved_is_refused(untouched: System, name: str) -> None:
+    refused(untouched.cli.run("account", "create", name, "--json"), 2)
+
+
+@pytest.mark.parametrize("password", ["", "\n", "short\n", "1234567\n", "x" * 5000 + "\n", "tab\tand\x01control\n"])
+def test_a_password_that_cannot_be_is_refused(untouched: System, password: str) -> None:
+    """Empty, too short, too long, with control characters; when creating and when changing."""
+    refused(untouched.cli.run("account", "create", "newcomer", "--password-stdin", stdin=password), 2)
+    refused(untouched.cli.run("account", "passwd", "alice", "--password-stdin", stdin=password), 2)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        b"",
+        b"not a key\n",
+        b"ssh-ed25519 AAAA\n",
+        b"-----BEGIN OPENSSH PRIVATE KEY-----\nx\n-----END OPENSSH PRIVATE KEY-----\n",
+        b"\xff\xfe\x00\x01",
+        b'command="id" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKp\n',
+        b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKp\nssh-rsa x\n",
+    ],
+)
+def test_a_file_that_is_no_public_key_is_refused(untouched: System, tmp_path: Path, content: bytes | None) -> None:
+    """Missing, empty, garbage, a private key, binary, with options, a good line and a bad one."""
+    file = tmp_path / "key.pub"
+    if content is not None:
+        file.write_bytes(content)
+    refused(untouched.cli.run("account", "create", "newcomer", "--ssh-key", str(file)), 2)
+    refused(untouched.cli.run("account", "create", "newcomer", "--ssh-key", str(tmp_path)), 2)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--memory", "lots"],
+        ["--memory", "1k"],
+        ["--memory", "-5m"],
+        ["--memory", "1048576g"],
+        ["--stack", "sendmail"],
+        ["--no-such-option"],
+        ["another-name"],
+    ],
+)
+def test_an_option_that_cannot_be_is_refused(untouched: System, options: list[str]) -> None:
+    refused(untouched.cli.run("account", "create", "newcomer", *options), 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["account", "create", "alice"], 4),
+        (["account", "create", "ALICE"], 4),
+        (["account", "delete", "nobody", "--yes"], 3),
+        (["account", "delete", "nobody", "--yes", "--purge"], 3),
+        (["account", "show", "nobody"], 3),
+        (["account", "passwd", "nobody"], 3),
+        (["account", "undelete", "nobody"], 3),
+        (["account", "set", "nobody", "--memory", "128m"], 3),
+        (["account", "delete", "alice"], 2),
+        (["account", "set", "alice"], 2),
+        (["alias", "delete", "nobody"], 3),
+        (["alias", "add", "contact", "nobody"], 3),
+        (["alias", "add", "contact", "nobody@club.test"], 3),
+        (["alias", "add", "contact", "not an address"], 2),
+        (["alias", "add", "contact@elsewhere.test", "alice"], 2),
+        (["alias", "add", "contact+tag", "alice"], 2),
+        (["alias", "add", "alice", "bob"], 4),
+        (["alias", "add", "circle", "circle"], 3),
+        (["alias", "add", "contact"], 2),
+        (["no-such-command"], 2),
+        (["account", "no-such-command"], 2),
+        (["status", "--no-such-option"], 2),
+    ],
+)
+def test_what_is_not_there_or_there_already_has_its_own_code(
+    untouched: System, arguments: list[str], code: int
+) -> None:
+    refused(untouched.cli.run(*arguments), code)
+
+
+@pytest.mark.parametrize(
+    "domain", ["", "localhost", "not a domain", "club..test", "-club.test", "club.test/x", "a" * 70]
+)
+def test_a_domain_that_cannot_be_is_refused(system: System, tmp_path: Path, domain: str) -> None:
+    elsewhere = Cli(tmp_path / "state", f"{system.cli.instance}x")
+    refused(elsewhere.run("up", "--", domain), 2)
+    assert not elsewhere.state.exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--port-base", "70000"],
+        ["--port-base", "-1"],
+        ["--port-base", "x"],
+        ["--bind", "localhost"],
+        ["--resolver", "x"],
+    ],
+)
+def test_an_option_of_up_that_cannot_be_is_refused(system: System, tmp_path: Path, options: list[str]) -> None:
+    elsewhere = Cli(tmp_path / "state", f"{system.cli.instance}x")
+    refused(elsewhere.run("up", "other.test", *options), 2)
+    assert not elsewhere.state.exists()
+
+
+def test_up_with_another_domain_is_refused(untouched: System) -> None:
+    refused(untouched.cli.run("up", "other.test"), 4)
+
+
+def test_up_on_a_port_that_is_taken_is_refused(untouched: System, tmp_path: Path) -> None:
+    """By whatever program; and nothing of the second system is left."""
+    second = Cli(tmp_path / "state", f"{untouched.cli.instance}x")
+    arguments = ("up", "other.test", "--bind", "127.0.0.1", "--port-base", str(untouched.port_base))
+    refused(second.run(*arguments), 1)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        base = taken.getsockname()[1] - 993
+        result = second.run("up", "other.test", "--bind", "127.0.0.1", "--port-base", str(base))
+    refused(result, 1)
+    assert str(taken_port := base + 993) in result.err, taken_port
+    assert not [name for name in untouched.engine.objects() if name.startswith(f"{untouched.cli.instance}x")]
+    assert second.run("account", "list").code == 3
+
+
+@pytest.mark.parametrize("arguments", [["account", "list"], ["status"], ["apply"], ["down"], ["ca"], ["alias", "list"]])
+def test_a_command_without_a_system_says_so(system: System, tmp_path: Path, arguments: list[str]) -> None:
+    nowhere = Cli(tmp_path / "state", f"{system.cli.instance}x")
+    refused(nowhere.run(*arguments), 3)
+    assert not nowhere.state.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["account", "create", "newcomer"], ["status"], ["apply"], ["account", "delete", "alice", "--yes"]]
+)
+def test_without_an_engine_the_exit_code_is_5(untouched: System, arguments: list[str]) -> None:
+    refused(untouched.cli.run(*arguments, DOCKER_HOST="unix:///nonexistent"), 5)
+
+
+def test_up_without_an_engine_leaves_nothing(system: System, tmp_path: Path) -> None:
+    elsewhere = Cli(tmp_path / "state", f"{system.cli.instance}x")
+    refused(elsewhere.run("up", "other.test", DOCKER_HOST="unix:///nonexistent"), 5)
+    assert not elsewhere.state.exists()
+
+
+class OldEngine(http.server.BaseHTTPRequestHandler):
+    """An engine of 2013."""
+
+    def do_GET(self) -> None:
+        body = b'{"Version": "1.9.1", "ApiVersion": "1.21", "MinAPIVersion": "1.12", "Os": "linux"}'
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Api-Version", "1.21")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+    def address_string(self) -> str:
+        """A Unix socket's peer has no address."""
+        return "local"
+
+
+@contextmanager
+def old_engine(path: Path) -> Iterator[str]:
+    with socketserver.ThreadingUnixStreamServer(str(path), OldEngine) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"unix://{path}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_an_engine_that_is_too_old_is_refused(untouched: System, tmp_path: Path) -> None:
+    with old_engine(tmp_path / "s") as url:
+        for arguments in (["account", "create", "newcomer"], ["status"]):
+            refused(untouched.cli.run(*arguments, DOCKER_HOST=url), 5)
+
+
+def test_a_state_folder_that_cannot_be_written_is_told(system: System, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    elsewhere = Cli(tmp_path / "file" / "state", f"{system.cli.instance}x")
+    result = elsewhere.run("up", "other.test", "--port-base", "29000")
+    assert result.code in {1, 2}
+    assert len(result.complaint) == 2, result.err
+
+
+def test_a_traceback_is_shown_only_when_asked_for(untouched: System) -> None:
+    result = untouched.cli.run("account", "show", "nobody", MAILPOD_DEBUG="1")
+    assert result.code != 0
+    assert "Traceback" in result.err
+
+
+def test_help_tells_every_command(system: System) -> None:
+    text = system.cli.ok("--help").out + system.cli.ok("account", "--help").out
+    for command in ("up", "down", "status", "apply", "create", "list", "show", "passwd", "delete", "undelete", "set"):
+        assert command in text

@@ -1,0 +1,122 @@
+"""Whatever is killed, and whenever: each acknowledged message arrives once."""
+
+import hashlib
+from collections.abc import Callable
+
+import pytest
+from tests.e2e.support.mail import compose, smtp, token
+from tests.e2e.support.system import Account, System
+from tests.e2e.support.traffic import Traffic, arrived_once
+from tests.e2e.support.wait import until
+
+
+@pytest.fixture
+def pair(undamaged: System, request: pytest.FixtureRequest) -> list[Account]:
+    """Two accounts of the test's own."""
+    suffix = hashlib.sha256(request.node.name.encode()).hexdigest()[:6]
+    return [undamaged.create(f"lost{suffix}a"), undamaged.create(f"lost{suffix}b")]
+
+
+Break = Callable[[System, list[Account]], None]
+
+
+def kill_account(system: System, accounts: list[Account]) -> None:
+    system.engine.account(accounts[0].name).kill("SIGKILL")
+    system.apply()
+
+
+def kill_main(system: System, accounts: list[Account]) -> None:
+    assert accounts
+    system.main.kill("SIGKILL")
+    system.apply()
+    system.wait_until_up()
+
+
+def recreate_account(system: System, accounts: list[Account]) -> None:
+    system.engine.account(accounts[0].name).remove(force=True)
+    system.apply()
+
+
+def recreate_main(system: System, accounts: list[Account]) -> None:
+    assert accounts
+    system.main.remove(force=True)
+    system.apply()
+    system.wait_until_up()
+
+
+def stop_account(system: System, accounts: list[Account]) -> None:
+    system.engine.account(accounts[0].name).stop(timeout=10)
+    system.apply()
+
+
+def crash_daemons(system: System, accounts: list[Account]) -> None:
+    """SIGKILL to every process but the supervisor, in main and in an account."""
+    for container in (system.main, system.engine.account(accounts[0].name)):
+        script = "for p in /proc/[0-9]*; do n=${p#/proc/}; [ $n = 1 ] || [ $n = $$ ] || kill -9 $n; done 2>/dev/null"
+        container.exec_run(["sh", "-c", script])
+    system.wait_until_up()
+
+
+@pytest.mark.parametrize(
+    "breaking", [kill_account, kill_main, recreate_account, recreate_main, stop_account, crash_daemons]
+)
+def test_every_acknowledged_message_arrives_once(undamaged: System, pair: list[Account], breaking: Break) -> None:
+    """In the middle of traffic from outside to two accounts."""
+    traffic = Traffic(undamaged, [account.short_address for account in pair])
+    with traffic.flowing():
+        breaking(undamaged, pair)
+    undamaged.wait_until_up()
+    undamaged.retry_now()
+    arrived_once(undamaged, pair, traffic.acknowledged)
+    assert not undamaged.world.received("Undelivered Mail Returned to Sender")
+
+
+def test_what_an_account_submitted_leaves_once_although_main_is_killed(undamaged: System, pair: list[Account]) -> None:
+    """Acknowledged by the account's own submission server: kept there until main takes it, then outside."""
+    sender = pair[0]
+    words = []
+    for number in range(30):
+        word = token()
+        with undamaged.submission(sender) as session:
+            message = compose(sender.short_address, "erin@outside.test", word)
+            session.send_message(message, to_addrs=["erin@outside.test"])
+            words.append(word)
+        if number == 15:
+            undamaged.main.kill("SIGKILL")
+            undamaged.apply()
+            undamaged.wait_until_up()
+    undamaged.engine.account(sender.name).exec_run(["postqueue", "-f"])
+    undamaged.retry_now()
+    for word in words:
+        undamaged.world.wait_for(word, seconds=60)
+        assert len(undamaged.world.received(word)) == 1
+
+
+def test_the_outside_keeps_what_main_did_not_take(undamaged: System, pair: list[Account]) -> None:
+    """While main is down an outside mail server's messages wait there, and arrive when main is back."""
+    recipient = pair[0]
+    undamaged.main.stop(timeout=10)
+    word = token()
+    with smtp(undamaged.world.address, 25) as session:
+        session.send_message(compose("erin@outside.test", recipient.short_address, word))
+    until(undamaged.world.queue, "the message in the outside's queue")
+    undamaged.apply()
+    undamaged.wait_until_up()
+    undamaged.wait_for(recipient, word, seconds=40)
+
+
+def test_a_mailbox_and_its_settings_survive_everything(undamaged: System, pair: list[Account]) -> None:
+    """Down and up again: mail, password, folders and the certificate's authority are as they were."""
+    account = pair[0]
+    word = undamaged.post(account.address)
+    undamaged.wait_for(account, word)
+    before = undamaged.cli.ok("account", "list", "--json").json()
+    undamaged.cli.ok("down")
+    assert not [c for c in undamaged.engine.containers() if c.labels.get("mailpod.role")]
+    undamaged.up_again()
+    undamaged.wait_for(account, word)
+    assert undamaged.cli.ok("ca").out == undamaged.authority.read_text()
+    after = undamaged.cli.ok("account", "list", "--json").json()
+    for one in (*before, *after):
+        del one["ipv4"], one["ipv6"]
+    assert after == before

@@ -1,0 +1,78 @@
+"""What only an engine of the test's own can be put through: being killed, and a disk that is full."""
+
+import shutil
+import signal
+import smtplib
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+from tests.e2e.support.mail import compose, token
+from tests.e2e.support.own_engine import OwnEngine, own_engine
+from tests.e2e.support.system import Account, System, running_system
+from tests.e2e.support.traffic import Traffic, arrived_once
+from tests.e2e.support.wait import until
+from tests.e2e.support.world import IMAGE as OUTSIDE
+
+
+@pytest.fixture(scope="module")
+def engine(system: System, alice: Account, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnEngine]:
+    """A second engine with the images that the first one runs."""
+    images = [system.main.attrs["Config"]["Image"], system.engine.account(alice.name).attrs["Config"]["Image"], OUTSIDE]
+    folder = tmp_path_factory.mktemp("engine")
+    with own_engine(folder, images) as made:
+        yield made
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def lodge(engine: OwnEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system of another domain on that engine."""
+    with running_system("lodge.test", tmp_path_factory.mktemp("lodge"), engine.address, engine.url) as made:
+        yield made
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_every_acknowledged_message_arrives_once_although_the_engine_restarts(
+    engine: OwnEngine, lodge: System, how: signal.Signals
+) -> None:
+    """The engine killed or restarted in the middle of traffic; main and accounts come back without being asked."""
+    account = lodge.create(f"under-{how.name.lower()}")
+    traffic = Traffic(lodge, [account.short_address])
+    with traffic.flowing():
+        engine.end(how)
+        engine.start()
+        until(lambda: lodge.banner(25).startswith("220"), "main's SMTP banner", 40)
+    lodge.wait_until_up()
+    lodge.retry_now()
+    arrived_once(lodge, [account], traffic.acknowledged)
+    assert lodge.cli.ok("apply", "--json").json() == []
+
+
+def test_a_full_disk_loses_nothing_and_is_told(engine: OwnEngine, lodge: System) -> None:
+    """Mail is put off with 4xx or kept; `create` fails in two lines and leaves nothing; then all goes on."""
+    account = lodge.create("thrifty")
+    kept = lodge.post(account.short_address)
+    lodge.wait_for(account, kept)
+    before = lodge.engine.objects()
+    acknowledged = [kept]
+    engine.fill_disk()
+    try:
+        for _ in range(20):
+            word = token()
+            message = compose("x@outside.test", account.short_address, word, body="x" * 70 + "\n" + "y\n" * 50_000)
+            with suppress(OSError, smtplib.SMTPException), lodge.mx() as session:
+                refusal = session.send_message(message)
+                assert refusal == {}
+                acknowledged.append(word)
+        result = lodge.cli.run("account", "create", "unlucky", "--json")
+        assert result.code == 1
+        assert len(result.complaint) == 2, result.err
+    finally:
+        engine.free_disk()
+    lodge.cli.ok("apply")
+    assert lodge.engine.objects() == before
+    lodge.wait_until_up()
+    lodge.retry_now()
+    acknowledged.append(lodge.post(account.short_address))
+    arrived_once(lodge, [account], acknowledged)

@@ -1,0 +1,71 @@
+"""`status` and `apply`: desired beside observed, and the way back to it."""
+
+from tests.e2e.support.system import Account, System
+from tests.e2e.support.wait import until
+
+
+def test_status_shows_main_and_every_account(system: System, alice: Account, bob: Account) -> None:
+    """Desired, observed, health, addresses, image, memory, mail waiting."""
+    found = system.cli.ok("status", "--json").json()
+    elements = {one["name"]: one for one in (found["main"], *found["accounts"])}
+    assert elements.keys() >= {"main", alice.name, bob.name}
+    for element in elements.values():
+        assert element.keys() >= {"desired", "observed", "health", "ipv4", "ipv6", "image", "memory", "waiting"}
+    for name in ("main", alice.name):
+        assert elements[name]["desired"] == elements[name]["observed"] == "running"
+        assert elements[name]["memory"] > 1024 * 1024
+        assert elements[name]["image"]
+        assert elements[name]["ipv4"]
+        assert elements[name]["ipv6"]
+    text = system.cli.ok("status").out
+    for name in elements:
+        assert name in text
+
+
+def test_health_becomes_good(system: System, alice: Account) -> None:
+    def healthy() -> bool:
+        found = system.cli.ok("status", "--json").json()
+        accounts = {one["name"]: one["health"] for one in found["accounts"]}
+        return {found["main"]["health"], accounts[alice.name]} == {"healthy"}
+
+    until(healthy, "a healthy main and account", 60, every=1)
+
+
+def test_apply_on_a_converged_system_does_nothing(system: System) -> None:
+    """Not one container is started anew."""
+    before = {(c.name, c.id, c.attrs["State"]["StartedAt"]) for c in system.engine.containers()}
+    assert system.cli.ok("apply", "--json").json() == []
+    assert {(c.name, c.id, c.attrs["State"]["StartedAt"]) for c in system.engine.containers()} == before
+
+
+def test_up_again_with_the_same_options_does_nothing(system: System) -> None:
+    before = {(c.name, c.id, c.attrs["State"]["StartedAt"]) for c in system.engine.containers()}
+    system.cli.ok("up", system.domain)
+    assert {(c.name, c.id, c.attrs["State"]["StartedAt"]) for c in system.engine.containers()} == before
+
+
+def test_apply_brings_back_what_somebody_removed_by_hand(undamaged: System) -> None:
+    account = undamaged.create("handmade")
+    undamaged.engine.account("handmade").remove(force=True)
+    undamaged.main.remove(force=True)
+    undamaged.apply()
+    undamaged.wait_until_up()
+    word = undamaged.post(account.short_address)
+    undamaged.wait_for(account, word)
+
+
+def test_mail_flows_without_the_control_plane(undamaged: System, alice: Account) -> None:
+    """Main and an account are started by the engine alone: everything they need is with them."""
+    undamaged.main.restart(timeout=10)
+    undamaged.engine.account(alice.name).restart(timeout=10)
+    undamaged.wait_until_up()
+    word = undamaged.post(alice.short_address)
+    undamaged.retry_now()
+    undamaged.wait_for(alice, word)
+
+
+def test_the_authoritys_certificate_is_one_and_stays(system: System) -> None:
+    text = system.cli.ok("ca").out
+    assert text == system.authority.read_text()
+    assert text.startswith("-----BEGIN CERTIFICATE-----")
+    assert "PRIVATE" not in text

@@ -1,0 +1,234 @@
+"""Webmail in a real browser: reading, answering, and who it answers as."""
+
+from collections.abc import Iterator
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from tests.e2e.support.mail import compose, token
+from tests.e2e.support.system import Account, System
+
+SUBJECT = "Été à Zürich «» 夏 "
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser(system: System, playwright: Playwright) -> Iterator[Browser]:
+    """Chromium for which the system's names lead to main and no other name exists."""
+    rules = [
+        f"MAP {system.domain} 127.0.0.1",
+        f"MAP *.{system.domain} 127.0.0.1",
+        "EXCLUDE 127.0.0.1",
+        "MAP * ~NOTFOUND",
+    ]
+    running = playwright.chromium.launch(
+        executable_path="/usr/bin/chromium",
+        args=[
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            f"--host-resolver-rules={', '.join(rules)}",
+        ],
+    )
+    yield running
+    running.close()
+
+
+def new_page(browser: Browser, locale: str = "en-US") -> Page:
+    # The chain up to the system's own authority is checked with curl below; Chromium would need it in its store.
+    page = browser.new_context(ignore_https_errors=True, locale=locale).new_page()
+    page.set_default_timeout(20_000)
+    return page
+
+
+def address(system: System, host: str = "webmail.") -> str:
+    return f"https://{host}{system.domain}:{system.port(443)}/"
+
+
+def log_in(page: Page, system: System, login: str, password: str, host: str = "webmail.") -> None:
+    page.goto(address(system, host))
+    page.fill("#rcmloginuser", login)
+    page.fill("#rcmloginpwd", password)
+    page.click("#rcmloginsubmit")
+
+
+def logged_in(browser: Browser, system: System, account: Account) -> Page:
+    page = new_page(browser)
+    log_in(page, system, account.name, account.password)
+    page.wait_for_selector("#mailboxlist")
+    return page
+
+
+@pytest.mark.parametrize("login", ["alice", "alice@club.test", "box@alice.club.test"])
+def test_every_form_of_the_login_opens_the_mailbox(
+    system: System, browser: Browser, alice: Account, login: str
+) -> None:
+    page = new_page(browser)
+    log_in(page, system, login, alice.password)
+    expect(page.locator("#mailboxlist")).to_be_visible()
+    page.context.close()
+
+
+def test_a_wrong_password_is_told_and_opens_nothing(system: System, browser: Browser, alice: Account) -> None:
+    page = new_page(browser)
+    log_in(page, system, alice.name, "wrong password")
+    expect(page.locator("#messagestack .error, #messagestack .warning").first).to_be_visible()
+    expect(page.locator("#rcmloginpwd")).to_be_visible()
+    page.context.close()
+
+
+def test_webmail_answers_at_the_bare_domain_too(system: System, browser: Browser, bob: Account) -> None:
+    page = new_page(browser)
+    log_in(page, system, bob.name, bob.password, host="")
+    expect(page.locator("#mailboxlist")).to_be_visible()
+    page.context.close()
+
+
+@pytest.mark.parametrize(("locale", "label"), [("fr-FR", "Mot de passe"), ("de-DE", "Passwort")])
+def test_webmail_speaks_the_browsers_language(system: System, browser: Browser, locale: str, label: str) -> None:
+    """Before and after somebody has logged in for the first time."""
+    reader = system.create(f"reader-{locale.lower()}")
+    page = new_page(browser, locale)
+    page.goto(address(system))
+    expect(page.locator("label[for=rcmloginpwd]")).to_contain_text(label)
+    expect(page.locator("html")).to_have_attribute("lang", locale[:2])
+    log_in(page, system, reader.name, reader.password)
+    page.wait_for_selector("#mailboxlist")
+    expect(page.locator("html")).to_have_attribute("lang", locale[:2])
+    page.context.close()
+
+
+def with_attachment(recipient: str, word: str) -> EmailMessage:
+    message = compose("erin@outside.test", recipient, word, subject=SUBJECT, body="Bonjour, voilà.\n")
+    message.add_attachment("prix;10 €\n".encode(), maintype="text", subtype="csv", filename="liste-été.csv")
+    return message
+
+
+def open_message(page: Page, word: str) -> None:
+    row = page.locator("#messagelist tbody tr", has_text=word)
+    while not row.count():
+        page.click("#toolbar-menu a.refresh, a.refresh")
+        page.wait_for_timeout(300)
+    row.first.locator("td.subject").dblclick()
+    page.wait_for_selector("#message-header")
+
+
+def test_a_message_from_outside_is_read_and_answered(
+    system: System, browser: Browser, alice: Account, tmp_path: Path
+) -> None:
+    """A subject and a file's name that are not ASCII, an attachment that downloads whole, a reply that arrives."""
+    word = token()
+    system.world.send(with_attachment(alice.short_address, word), [alice.short_address])
+    system.wait_for(alice, word)
+    page = logged_in(browser, system, alice)
+    open_message(page, word)
+    expect(page.locator("#message-header .subject")).to_contain_text(f"{SUBJECT}{word}")
+    expect(page.locator("#messagebody")).to_contain_text("Bonjour, voilà.")
+    file = page.locator("#attachment-list li", has_text="liste-été.csv")
+    expect(file).to_be_visible()
+    with page.expect_download() as download:
+        page.goto(page.url)
+        link = page.locator("#attachment-list li a.filename").get_attribute("href")
+        page.evaluate("href => { window.location.href = href + '&_download=1' }", link)
+    download.value.save_as(tmp_path / "saved")
+    assert (tmp_path / "saved").read_text() == "prix;10 €\n"
+
+    page.locator("a.reply:visible").first.click()
+    page.wait_for_selector("#composebody")
+    assert page.input_value("#compose-subject").startswith("Re: ")
+    page.fill("#composebody", "Merci, à bientôt !")
+    page.click("button.send, a.send")
+    reply = system.world.wait_for(f"<{word}@test.invalid>", "erin@outside.test")
+    assert alice.short_address in str(reply["From"])
+    assert reply["Return-Path"] == f"<{alice.short_address}>"
+    assert str(reply["Subject"]) == f"Re: {SUBJECT}{word}"
+    body = reply.get_body(("plain",))
+    assert body
+    assert "Merci, à bientôt !" in body.get_content()
+    with system.mailbox(alice) as mailbox:
+        sent = next(name for name in mailbox.folders() if name.endswith("Sent"))
+    kept = system.wait_for(alice, f"<{word}@test.invalid>", sent)
+    assert "erin@outside.test" in str(kept["To"])
+    page.context.close()
+
+
+def test_the_accounts_addresses_are_its_identities(system: System, browser: Browser, alice: Account) -> None:
+    """Both addresses may be chosen as sender, the short one first."""
+    page = logged_in(browser, system, alice)
+    page.goto(f"{address(system)}?_task=mail&_action=compose")
+    options = page.locator("#_from option").all_text_contents()
+    assert len(options) == 2
+    assert alice.short_address in options[0]
+    assert alice.address in options[1]
+    page.context.close()
+
+
+def test_a_large_file_can_be_attached(system: System, browser: Browser, alice: Account, tmp_path: Path) -> None:
+    """25 MB pass through the web server, PHP and the account's submission."""
+    word = token()
+    large = tmp_path / "large.bin"
+    large.write_bytes(bytes(25 * 1024 * 1024))
+    page = logged_in(browser, system, alice)
+    page.goto(f"{address(system)}?_task=mail&_action=compose")
+    page.fill("#_to + ul input, #_to", "erin@outside.test")
+    page.keyboard.press("Enter")
+    page.fill("#compose-subject", word)
+    page.fill("#composebody", word)
+    page.set_input_files("#uploadform input[type=file], input[name='_attachments[]']", large)
+    expect(page.locator("#attachment-list li.readyattachment, #attachment-list li:not(.uploading)")).to_be_visible(
+        timeout=60_000
+    )
+    page.click("button.send, a.send")
+    message = system.world.wait_for(word, seconds=60)
+    assert len(next(message.iter_attachments()).get_content()) == 25 * 1024 * 1024
+    page.context.close()
+
+
+def test_the_web_server_presents_the_systems_certificate_and_leads_to_https(system: System) -> None:
+    """Verified with curl, from outside, on the standard ports."""
+    trust = (
+        "--cacert",
+        "/etc/ssl/certs/club-ca.pem",
+        "--write-out",
+        "%{http_code} %{redirect_url}",
+        "--output",
+        "/dev/null",
+    )
+    plain = system.world.run("curl", "--silent", *trust, f"http://webmail.{system.domain}/?_task=mail")[1]
+    assert plain == f"301 {address(system)}?_task=mail"
+    for host in ("webmail.", ""):
+        code, output = system.world.run("curl", "--silent", "--show-error", *trust, f"https://{host}{system.domain}/")
+        assert (code, output.strip()) == (0, "200")
+
+
+@pytest.mark.parametrize(
+    "path", ["config/config.inc.php", "logs/errors.log", "temp/", "SQL/", "installer/", ".htaccess", "../etc/passwd"]
+)
+def test_the_web_server_hands_out_none_of_its_own_files(system: System, path: str) -> None:
+    code, output = system.world.run(
+        *("curl", "--silent", "--path-as-is", "--cacert", "/etc/ssl/certs/club-ca.pem"),
+        *("--output", "/dev/null", "--write-out", "%{http_code}", f"https://webmail.{system.domain}/{path}"),
+    )
+    assert code == 0
+    assert output.strip() in {"301", "302", "400", "403", "404"}
+
+
+def test_a_page_of_webmail_forbids_framing_and_sniffing(system: System) -> None:
+    _, output = system.world.run(
+        *("curl", "--silent", "--head", "--cacert", "/etc/ssl/certs/club-ca.pem", f"https://webmail.{system.domain}/")
+    )
+    headers = output.lower()
+    assert "x-frame-options:" in headers or "frame-ancestors" in headers
+    assert "x-content-type-options: nosniff" in headers
+    assert "httponly" in headers
+    assert "secure" in headers

@@ -1,0 +1,52 @@
+"""The operator's channel into the containers of a `World`."""
+
+from collections.abc import Callable, Iterable
+
+from tests.fakes.engine import Container, World
+
+from mailpod.model.archive import File
+from mailpod.model.errors import MailpodError
+from mailpod.model.spec import LABEL_ACCOUNT, LABEL_INSTANCE, LABEL_ROLE
+from mailpod.services.channel import ChannelClosed
+
+
+class FakeChannel:
+    """Behaves as `mailpod.services.channel.Channel` does: same verbs, same errors.
+
+    Attributes:
+        queue: what main's queue prints.
+    """
+
+    def __init__(self, world: World, instance: str, step: Callable[[str], None]) -> None:
+        self._world = world
+        self._instance = instance
+        self._step = step
+        self.queue = b""
+
+    def main(self, verb: str, files: Iterable[File] = ()) -> bytes:
+        self._step(f"channel main {verb}")
+        self._deploy(self._find(LABEL_ROLE, "main"), files)
+        return self.queue
+
+    def account(self, name: str, public: str, verb: str, files: Iterable[File] = ()) -> bytes:
+        self._step(f"channel {name} {verb}")
+        container = self._find(LABEL_ACCOUNT, name)
+        there = self._world.volumes[container.volume].files.get("etc/ssh/ssh_host_ed25519_key.pub")
+        if there is None or there.content.decode().strip() != public:
+            raise ChannelClosed(f"{name} cannot be reached: host key verification failed", "see: mailpod status")
+        self._deploy(container, files)
+        return b""
+
+    def _find(self, label: str, value: str) -> Container:
+        for container in self._world.containers.values():
+            ours = container.labels[LABEL_INSTANCE] == self._instance
+            if ours and container.labels.get(label) == value and container.state == "running":
+                return container
+        raise ChannelClosed(f"{value} cannot be reached: no such host", "see: mailpod status")
+
+    def _deploy(self, container: Container, files: Iterable[File]) -> None:
+        files = list(files)
+        tables = any(file.path.startswith("etc/tables/") for file in files)
+        if tables and container.labels[LABEL_ROLE] != "main":
+            raise MailpodError("tables are main's", "see: mailpod status")
+        self._world.volumes[container.volume].files.update({file.path: file for file in files})

@@ -1,0 +1,215 @@
+"""An engine in memory."""
+
+import contextlib
+import io
+import tarfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mailpod.engine.port import Progress
+from mailpod.model.archive import File
+from mailpod.model.errors import EngineUnreachable, MailpodError
+from mailpod.model.layout import main_container
+from mailpod.model.spec import LABEL_INSTANCE, LABEL_ROLE, LABEL_SPEC, EngineInfo, Workload, WorkloadSpec
+
+
+@dataclass
+class Volume:
+    """What survives: labels, and files by path."""
+
+    labels: dict[str, str]
+    files: dict[str, File] = field(default_factory=dict)
+
+
+@dataclass
+class Container:
+    """One container; `seen` is what lay on its volume when it started."""
+
+    image: str
+    labels: dict[str, str]
+    volume: str
+    network: str
+    memory: int = 0
+    state: str = "created"
+    health: str = ""
+    output: list[str] = field(default_factory=list)
+    seen: dict[str, File] = field(default_factory=dict)
+
+
+@dataclass
+class World:
+    """Everything that is there whoever looks at it, and stays when the process that made it dies."""
+
+    containers: dict[str, Container] = field(default_factory=dict)
+    volumes: dict[str, Volume] = field(default_factory=dict)
+    networks: set[str] = field(default_factory=set)
+    images: dict[str, str] = field(default_factory=dict)
+    broken_images: set[str] = field(default_factory=set)
+    """Images whose containers do not start."""
+    reachable: bool = True
+    registry: bool = False
+
+
+def _nothing(_what: str) -> None:
+    pass
+
+
+class FakeEngine:
+    """Implements `mailpod.engine.port.Engine` on a `World`.
+
+    Args:
+        world: what is there.
+        step: called with a name before everything that has an effect; what it raises is the engine's failure.
+    """
+
+    def __init__(self, world: World | None = None, step: Callable[[str], None] = _nothing) -> None:
+        self.world = world or World()
+        self._step = step
+
+    def _reach(self, what: str) -> World:
+        if not self.world.reachable:
+            raise EngineUnreachable("no container engine answers", "start Docker")
+        self._step(f"engine {what}")
+        return self.world
+
+    def info(self) -> EngineInfo:
+        self._reach("info")
+        return EngineInfo("fake", "1.0", "1.0")
+
+    def has_image(self, tag: str) -> bool:
+        return tag in self._reach("has_image").images
+
+    def pull_image(self, reference: str) -> bool:
+        world = self._reach("pull_image")
+        if world.registry:
+            world.images[reference] = reference
+        return world.registry
+
+    def import_image(self, archive: Path, tag: str) -> None:
+        world = self._reach("import_image")
+        if not tarfile.is_tarfile(io.BytesIO(archive.read_bytes())):
+            raise MailpodError("the engine refused: not a tar", "see: mailpod status")
+        world.images[tag] = archive.name
+
+    def tag_image(self, reference: str, tag: str) -> None:
+        world = self._reach("tag_image")
+        if reference not in world.images:
+            raise MailpodError(f"the engine refused: no such image: {reference}", "see: mailpod status")
+        world.images[tag] = world.images[reference]
+
+    def build_image(
+        self, context: Path, tag: str, target: str, arguments: Mapping[str, str], progress: Progress
+    ) -> None:
+        world = self._reach("build_image")
+        if not (context / "Dockerfile").exists():
+            raise MailpodError(f"building {tag} failed: no Dockerfile", "try again, or report it")
+        progress(f"Step 1/1 : FROM {arguments.get('BASE', 'scratch')} {target}")
+        world.images[tag] = f"{context.name} {target}"
+
+    def deploy_main(self, compose_files: Sequence[Path], environment: Mapping[str, str]) -> None:
+        world = self._reach("deploy_main")
+        instance = environment["MAILPOD_INSTANCE"]
+        if not all(map(Path.exists, compose_files)) or environment["MAILPOD_MAIN_IMAGE"] not in world.images:
+            raise MailpodError("Docker Compose failed", "see: mailpod status")
+        name, labels = main_container(instance), {LABEL_INSTANCE: instance, LABEL_ROLE: "main"}
+        world.networks.add(instance)
+        world.volumes.setdefault(name, Volume(labels))
+        self._step("engine main's volume is there")
+        main = Container(environment["MAILPOD_MAIN_IMAGE"], labels, name, instance, state="running", memory=1)
+        world.containers.setdefault(name, main).state = "running"
+
+    def remove_main(self, compose_files: Sequence[Path], environment: Mapping[str, str], *, volumes: bool) -> None:
+        world = self._reach("remove_main")
+        instance = environment["MAILPOD_INSTANCE"]
+        world.containers.pop(main_container(instance), None)
+        if any(container.network == instance for container in world.containers.values()):
+            raise MailpodError("Docker Compose failed: the network has active endpoints", "see: mailpod status")
+        world.networks.discard(instance)
+        if volumes:
+            self._step("engine main is gone")
+            world.volumes.pop(main_container(instance), None)
+
+    def workloads(self, instance: str) -> list[Workload]:
+        found = self._reach("workloads").containers.items()
+        return [_workload(name, item) for name, item in found if item.labels[LABEL_INSTANCE] == instance]
+
+    def create(self, spec: WorkloadSpec, seed: Iterable[File]) -> None:
+        world = self._reach(f"create {spec.name}")
+        with contextlib.ExitStack() as undo:
+            if spec.volume not in world.volumes:
+                world.volumes[spec.volume] = Volume(dict(spec.labels))
+                undo.push(_unless_killed(lambda: world.volumes.pop(spec.volume)))
+                self._step(f"engine the volume of {spec.name} is there")
+            if spec.image not in world.images or spec.network not in world.networks or spec.name in world.containers:
+                raise MailpodError(f"the engine refused: {spec.name}", "see: mailpod status")
+            labels = {**spec.labels, LABEL_SPEC: spec.digest()}
+            container = Container(spec.image, labels, spec.volume, spec.network)
+            world.containers[spec.name] = container
+            undo.push(_unless_killed(lambda: world.containers.pop(spec.name, None)))
+            self._step(f"engine {spec.name} is made")
+            world.volumes[spec.volume].files.update({file.path: file for file in seed})
+            self._step(f"engine {spec.name} has its seed")
+            self._run(spec.name)
+            undo.pop_all()
+
+    def start(self, name: str) -> None:
+        world = self._reach(f"start {name}")
+        if name not in world.containers:
+            raise MailpodError(f"the engine refused: no such container: {name}", "see: mailpod status")
+        if world.containers[name].state != "running":
+            self._run(name)
+
+    def _run(self, name: str) -> None:
+        container = self.world.containers[name]
+        if container.image in self.world.broken_images:
+            raise MailpodError(f"the engine refused: {name} does not start", "see: mailpod status")
+        container.seen = dict(self.world.volumes[container.volume].files)
+        container.state, container.memory = "running", 4096
+
+    def remove(self, name: str) -> None:
+        self._reach(f"remove {name}").containers.pop(name, None)
+
+    def volumes(self, instance: str) -> dict[str, Mapping[str, str]]:
+        found = self._reach("volumes").volumes.items()
+        return {name: volume.labels for name, volume in found if volume.labels[LABEL_INSTANCE] == instance}
+
+    def remove_volume(self, name: str) -> None:
+        world = self._reach(f"remove_volume {name}")
+        if any(container.volume == name for container in world.containers.values()):
+            raise MailpodError(f"the engine refused: volume is in use: {name}", "see: mailpod status")
+        world.volumes.pop(name, None)
+
+    def memory(self, name: str) -> int:
+        container = self._reach(f"memory {name}").containers.get(name)
+        return container.memory if container and container.state == "running" else 0
+
+    def logs(self, name: str, lines: int) -> str:
+        world = self._reach(f"logs {name}")
+        if name not in world.containers:
+            raise MailpodError(f"the engine refused: no such container: {name}", "see: mailpod status")
+        return "".join(f"{line}\n" for line in world.containers[name].output[-lines:])
+
+
+def _unless_killed(undo: Callable[[], object]) -> Callable[..., None]:
+    """A killed process undoes nothing."""
+
+    def leave(kind: type[BaseException] | None, *_rest: object) -> None:
+        if kind and issubclass(kind, Exception):
+            undo()
+
+    return leave
+
+
+def _workload(name: str, container: Container) -> Workload:
+    state = container.state if container.state in {"running", "restarting", "created"} else "stopped"
+    runs = state == "running"
+    return Workload(
+        name=name,
+        state=state,
+        health=container.health if runs else "",
+        image=container.image,
+        labels=container.labels,
+        ipv4="192.0.2.7" if runs else "",
+        ipv6="2001:db8::7" if runs else "",
+    )

@@ -1,0 +1,139 @@
+"""A system whose engine, channel and file system are under a test's control."""
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from tests.fakes.channel import FakeChannel
+from tests.fakes.engine import FakeEngine, World
+from tests.fakes.steps import Steps, count_writes
+
+from mailpod.model import layout
+from mailpod.model.records import Account, System
+from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_ROLE
+from mailpod.model.tables import render
+from mailpod.services import accounts, images, installation
+from mailpod.services.context import Context
+from mailpod.store import Store
+
+DOMAIN = "example.org"
+PASSWORD = "correct horse"
+
+
+def _nothing(*_anything: object) -> None:
+    pass
+
+
+class FakeSystem:
+    """One installation: a state folder and a `World`; each `process` works on both and may be killed.
+
+    Attributes:
+        said: what was told as progress.
+    """
+
+    def __init__(self, folder: Path, instance: str = "mailpod", world: World | None = None) -> None:
+        self.folder = folder
+        self.instance = instance
+        self.world = world or World()
+        for image in images.ALL:
+            self.world.images[image.tag] = ""
+        self.store = Store(folder)
+        self.said: list[str] = []
+
+    def process(self, step: Steps | None = None) -> Context:
+        """A fresh process: nothing cached, everything read anew."""
+        taken = step or Steps()
+        engine = FakeEngine(self.world, taken)
+        context = Context(Store(self.folder), self.instance, lambda: engine, self.said.append)
+        context.__dict__["channel"] = FakeChannel(self.world, self.instance, taken)
+        return context
+
+    def planned(self, domain: str = DOMAIN, **options: object) -> System:
+        """What `up` would be given."""
+        given = {"bind": None, "port_base": None, "resolver": None} | options
+        return installation.planned(self.store, domain, self.instance, **given)
+
+    def up(self, *names: str) -> "FakeSystem":
+        """Start it, with accounts."""
+        context = self.process()
+        installation.up(context, self.planned())
+        for name in names:
+            accounts.create(context, name, PASSWORD)
+        return self
+
+    def files_of(self, account: Account) -> dict[str, bytes]:
+        """What lies on an account's volume."""
+        volume = self.world.volumes[layout.account_volume(self.instance, account)]
+        return {path: file.content for path, file in volume.files.items()}
+
+    def tables(self) -> dict[str, str]:
+        """The tables main has."""
+        files = self.world.volumes[layout.main_container(self.instance)].files
+        prefix = "etc/tables/"
+        return {p.removeprefix(prefix): f.content.decode() for p, f in files.items() if p.startswith(prefix)}
+
+    def state(self) -> SimpleNamespace:
+        """Everything there is, to be compared: a volume by what is on it, main's own by its tables."""
+        main = layout.main_container(self.instance)
+        return SimpleNamespace(
+            containers={
+                n: (c.image, tuple(sorted(c.labels.items())), c.state) for n, c in self.world.containers.items()
+            },
+            volumes={n: dict(v.files) for n, v in self.world.volumes.items() if n != main},
+            networks=set(self.world.networks),
+            tables=self.tables() if main in self.world.volumes else {},
+            folder={
+                str(path.relative_to(self.folder)): path.read_bytes()
+                for path in self.folder.rglob("*")
+                if path.is_file() and path.name not in {".lock", ".tables"}
+            },
+        )
+
+    def check_converged(self) -> None:
+        """Desired and observed state are the same, and nothing lies about that belongs to nobody."""
+        context = self.process()
+        wanted = {a.name: a for a in self.store.accounts()}
+        kept = {a.id for a in self.store.deleted()}
+        observed = {
+            c.labels[LABEL_ACCOUNT]: (name, c)
+            for name, c in self.world.containers.items()
+            if c.labels.get(LABEL_ROLE) == "account"
+        }
+        assert observed.keys() == wanted.keys()
+        for name, account in wanted.items():
+            container, item = observed[name]
+            assert container == layout.account_container(self.instance, name)
+            assert (item.state, item.labels[LABEL_ID]) == ("running", account.id)
+            assert item.labels["mailpod.spec"] == context.account_spec(account).digest()
+            expected = {file.path: file.content for file in context.account_files(account)}
+            there = self.files_of(account)
+            assert {path: there.get(path) for path in expected} == expected
+        owners = {v.labels[LABEL_ID] for v in self.world.volumes.values() if LABEL_ID in v.labels}
+        assert owners <= {a.id for a in wanted.values()} | kept, "a volume belongs to nobody"
+        assert not any(a.purge for a in self.store.deleted())
+        secrets = context.keys.relay_secrets(a.id for a in wanted.values())
+        rendered = render(context.system, wanted.values(), self.store.aliases(), secrets)
+        assert self.tables() == rendered
+
+    def identities(self) -> set[str]:
+        """Names of the identities in the state folder."""
+        return {path.stem for path in (self.folder / "secrets" / "identities").glob("*.toml")}
+
+
+@pytest.fixture
+def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSystem:
+    """A system that is not there yet."""
+    monkeypatch.setattr(installation, "_check_ports", _nothing)
+    # Whether the disk has it is `test_store`'s to see; here it only takes time.
+    monkeypatch.setattr(os, "fsync", _nothing)
+    # Hashing every file of the images takes longer than all the rest.
+    monkeypatch.setattr(images.Image, "tag", property(lambda image: f"{image.repository}:made-up"))
+    return FakeSystem(tmp_path / "state")
+
+
+def counting(monkeypatch: pytest.MonkeyPatch, system: FakeSystem) -> Steps:
+    """Steps of engine, channel and state folder together."""
+    steps = Steps()
+    count_writes(monkeypatch, system.folder, steps)
+    return steps

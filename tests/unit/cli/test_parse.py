@@ -1,0 +1,201 @@
+import base64
+import contextlib
+import io
+import struct
+import sys
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    SSHCertificateBuilder,
+    SSHCertificateType,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailpod.cli import parse
+from mailpod.model.errors import InvalidInput
+from mailpod.model.records import MIN_MEMORY
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("64m", 64 << 20),
+        ("256M", 256 << 20),
+        ("256mb", 256 << 20),
+        ("256MiB", 256 << 20),
+        (" 1g ", 1 << 30),
+        ("131072k", 128 << 20),
+        ("67108864", 64 << 20),
+        ("1024g", 1 << 40),
+    ],
+)
+def test_sizes_of_memory(text, size):
+    assert parse.memory(text) == size
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "m",
+        "-1m",
+        "1.5g",
+        "1t",
+        "1 g",
+        "63m",
+        "0",
+        "1025g",
+        "256mm",
+        "\N{ARABIC-INDIC DIGIT TWO}m",
+        "1e9",
+        pytest.param("9" * 5000, id="digits"),
+    ],
+)
+def test_what_is_no_size_or_not_enough_or_too_much(text):
+    with pytest.raises(InvalidInput) as refused:
+        parse.memory(text)
+    assert "\n" not in refused.value.what
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_a_size_or_refused(text):
+    with contextlib.suppress(InvalidInput):
+        assert parse.memory(text) >= MIN_MEMORY
+
+
+def line(key):
+    return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+
+
+def wire(kind, *fields):
+    """A public key line of parts as RFC 4253 section 6.6 puts them."""
+    blob = b"".join(struct.pack(">I", len(field)) + field for field in (kind.encode(), *fields))
+    return f"{kind} {base64.b64encode(blob).decode()}"
+
+
+ED25519 = line(ed25519.Ed25519PrivateKey.generate())
+RSA = line(rsa.generate_private_key(65537, 2048))
+ECDSA = line(ec.generate_private_key(ec.SECP256R1()))
+SHORT_RSA = wire("ssh-rsa", b"\x01\x00\x01", b"\x00" + b"\xc1" * 128)
+DSA = wire("ssh-dss", b"\x00" + b"\xff" * 128, b"\x00" + b"\xff" * 20, b"\x02", b"\x04")
+CERTIFICATE = (
+    SSHCertificateBuilder()
+    .public_key(ed25519.Ed25519PrivateKey.generate().public_key())
+    .type(SSHCertificateType.USER)
+    .valid_for_all_principals()
+    .valid_after(0)
+    .valid_before(1)
+    .sign(ed25519.Ed25519PrivateKey.generate())
+    .public_bytes()
+    .decode()
+)
+
+
+@pytest.fixture
+def keys(tmp_path):
+    def read(content):
+        path = tmp_path / "key.pub"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return parse.ssh_keys(path)
+
+    return read
+
+
+@pytest.mark.parametrize("key", [ED25519, RSA, ECDSA])
+def test_keys_that_openssh_takes(keys, key):
+    assert keys(f"{key} alice@laptop\n") == (f"{key} alice@laptop",)
+    assert keys(key) == (key,)
+
+
+def test_a_file_of_several_keys(keys):
+    assert keys(f"# mine\n\n  {ED25519} one \r\n{RSA}\n") == (f"{ED25519} one", RSA)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "\n# only a comment\n",
+        "hello",
+        "ssh-ed25519",
+        "ssh-ed25519 AAAA",
+        ED25519[:-10],
+        f"{ED25519}\nhello",
+        f"restrict {ED25519}",
+        f'command="/bin/sh" {ED25519}',
+        f"{ED25519} a\x00b",
+        f"{ED25519} a\x1b[31mb",
+        b"\xff\xfe",
+        SHORT_RSA,
+        DSA,
+        CERTIFICATE,
+    ],
+)
+@pytest.mark.filterwarnings("default")
+def test_what_is_no_good_key(keys, content, capsys):
+    with pytest.raises(InvalidInput) as refused:
+        keys(content)
+    assert "\n" not in refused.value.what
+    assert refused.value.hint
+
+
+def test_a_kind_that_openssh_no_longer_takes_is_refused_without_a_warning(keys):
+    """Python prints a warning on standard error, where only the error's two lines belong."""
+    with pytest.raises(InvalidInput):
+        keys(DSA)
+
+
+def test_a_private_key_is_never_taken(keys):
+    private = ed25519.Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+    with pytest.raises(InvalidInput, match="is a private key"):
+        keys(private)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    for path in (tmp_path / "none", tmp_path):
+        with pytest.raises(InvalidInput, match="cannot read"):
+            parse.ssh_keys(path)
+
+
+@pytest.mark.parametrize(
+    ("given", "password"), [("secret\n", "secret"), ("secret", "secret"), ("a b \r\nmore\n", "a b "), ("", "")]
+)
+def test_the_password_is_the_first_line(monkeypatch, given, password):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(given, newline=""))
+    assert parse.password_line() == password
+
+
+def test_a_password_that_is_not_text_is_refused_as_input(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9 au lait\n"), "utf-8"))
+    with pytest.raises(InvalidInput):
+        parse.password_line()
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(("answer", "goes_on"), [("y", True), ("YES", True), ("oui", True), ("n", False), ("", False)])
+def test_a_question_is_asked_on_a_terminal(monkeypatch, answer, goes_on):
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    monkeypatch.setattr("builtins.input", lambda _question: answer)
+    if goes_on:
+        parse.confirm("Delete?", yes=False)
+    else:
+        with pytest.raises(InvalidInput, match="nothing was done"):
+            parse.confirm("Delete?", yes=False)
+
+
+def test_nobody_to_ask_is_a_no(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+    with pytest.raises(InvalidInput) as refused:
+        parse.confirm("Delete?", yes=False)
+    assert refused.value.hint == "add --yes"
+    parse.confirm("Delete?", yes=True)

@@ -1,0 +1,193 @@
+"""Docker's own words turned into ours; a server of the test's own plays the engine."""
+
+import gc
+import http.server
+import json
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from mailpod.engine.docker import DockerEngine, _health, _workload
+from mailpod.model.errors import EngineUnreachable, MailpodError
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self):
+        path = "/" + self.path.partition("?")[0].lstrip("/").removeprefix(f"v{self.server.api}/")
+        self.server.asked.append(f"{self.command} {path}")
+        code, body = self.server.answers.get(path, (500, {"message": "storage is\nbroken"}))
+        content = b"" if code == 204 else json.dumps(body).encode()
+        self.send_response(code)
+        self.send_header("Content-Type", "application/json")
+        if content:
+            self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_POST = do_DELETE = answer  # noqa: N815  (http.server looks for these names)
+
+    def log_message(self, *_arguments):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """An engine that answers what the test tells it, and 500 to all else."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as served:
+        served.daemon_threads = True
+        served.asked, served.answers, served.api = [], {}, "1.41"
+        thread = threading.Thread(target=served.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{served.server_port}")
+        yield served
+        served.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def connect(server):
+    """Connect to it, as a version of Docker."""
+    made = []
+
+    def engine(version="20.10.24", api="1.41"):
+        server.api = api
+        server.answers["/version"] = (200, {"Version": version, "ApiVersion": api, "MinAPIVersion": "1.12"})
+        made.append(DockerEngine())
+        return made[-1]
+
+    yield engine
+    for one in made:
+        one._client.close()
+
+
+@pytest.mark.parametrize("where", ["unix:///nonexistent/docker.sock", "tcp://127.0.0.1:1", "nonsense://x"])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_no_engine(monkeypatch, where):
+    monkeypatch.setenv("DOCKER_HOST", where)
+    with pytest.raises(EngineUnreachable) as refused:
+        DockerEngine()
+    assert refused.value.hint
+    del refused
+    # The SDK leaves the socket that could not be connected to the garbage collector, which warns.
+    gc.collect()
+
+
+@pytest.mark.parametrize(("version", "api"), [("1.12.6", "1.24"), ("19.03.15", "1.40"), ("18.9", "1.9")])
+@pytest.mark.filterwarnings("default")
+def test_an_engine_that_is_too_old(connect, version, api):
+    with pytest.raises(EngineUnreachable) as refused:
+        connect(version, api).info()
+    assert refused.value.exit_code == 5
+    if api != "1.9":
+        assert version in refused.value.what
+        assert "too old" in refused.value.what
+
+
+@pytest.mark.parametrize(("version", "api"), [("20.10.24", "1.41"), ("26.1.5", "1.45"), ("29.0", "1.100")])
+def test_an_engine_that_is_new_enough(connect, version, api):
+    info = connect(version, api).info()
+    assert (info.kind, info.version, info.api) == ("docker", version, api)
+
+
+def test_something_else_that_answers(server):
+    server.answers["/version"] = (200, ["not Docker"])
+    with pytest.raises(EngineUnreachable):
+        DockerEngine()
+
+
+CALLS = {
+    "has_image": lambda engine: engine.has_image("image:1"),
+    "tag_image": lambda engine: engine.tag_image("image:1", "image:2"),
+    "workloads": lambda engine: engine.workloads("mailpod"),
+    "volumes": lambda engine: engine.volumes("mailpod"),
+    "start": lambda engine: engine.start("mailpod-alice"),
+    "remove": lambda engine: engine.remove("mailpod-alice"),
+    "remove_volume": lambda engine: engine.remove_volume("mailpod-alice-1"),
+    "memory": lambda engine: engine.memory("mailpod-alice"),
+    "logs": lambda engine: engine.logs("mailpod-alice", 5),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_fault_of_the_engine_is_neither_gone_nor_unreachable(connect, call):
+    with pytest.raises(MailpodError, match="the engine refused: storage is broken") as refused:
+        CALLS[call](connect())
+    assert not isinstance(refused.value, EngineUnreachable)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_an_engine_that_goes_away_is_unreachable(connect, server, call, monkeypatch):
+    engine = connect()
+    server.shutdown()
+    server.server_close()
+    monkeypatch.setattr(server, "shutdown", lambda: None)
+    engine._client.api.close()
+    with pytest.raises(EngineUnreachable):
+        CALLS[call](engine)
+
+
+def test_a_removal_that_never_ends_is_given_up(connect, server, monkeypatch):
+    server.answers["/containers/a/stop"] = (204, "")
+    server.answers["/containers/a"] = (204, "")
+    server.answers["/containers/a/json"] = (200, {"Id": "a"})
+    engine = connect()
+    times = iter(range(0, 1000, 10))
+    monkeypatch.setattr(
+        "mailpod.engine.docker.time", SimpleNamespace(monotonic=lambda: next(times), sleep=lambda _s: None)
+    )
+    with pytest.raises(MailpodError, match="did not remove a within 30 s"):
+        engine.remove("a")
+
+
+@pytest.mark.parametrize(
+    ("words", "health"),
+    [
+        ("Up 3 minutes (healthy)", "healthy"),
+        ("Up 3 minutes (unhealthy)", "unhealthy"),
+        ("Up 1 second (health: starting)", "starting"),
+        ("Up 3 minutes", ""),
+        ("Exited (0) 3 minutes ago", ""),
+    ],
+)
+def test_health(words, health):
+    assert _health(words) == health
+
+
+def listed(**changes):
+    network = {"IPAddress": "172.18.0.2", "GlobalIPv6Address": "fd00::2"}
+    return {
+        "Names": ["/mailpod-alice"],
+        "State": "running",
+        "Status": "Up 3 minutes (healthy)",
+        "Image": "image:1",
+        "Labels": {"mailpod.id": "a1"},
+        "NetworkSettings": {"Networks": {"mailpod": network}},
+    } | changes
+
+
+def test_a_container_in_a_listing():
+    found = _workload(listed(), "mailpod")
+    assert (found.name, found.status, found.health, found.ipv4, found.ipv6) == (
+        "mailpod-alice",
+        "running",
+        "healthy",
+        "172.18.0.2",
+        "fd00::2",
+    )
+
+
+@pytest.mark.parametrize("state", ["exited", "dead", "paused", "removing"])
+def test_whatever_does_not_run_is_stopped(state):
+    found = _workload(listed(State=state, Status="Exited (0)", NetworkSettings={"Networks": {}}), "mailpod")
+    assert (found.state, found.health, found.ipv4, found.ipv6) == ("stopped", "", "", "")
+
+
+def test_a_container_that_never_ran_is_told_from_one_that_stopped():
+    assert _workload(listed(State="created", Status="Created"), "mailpod").state == "created"
+
+
+def test_a_container_that_keeps_dying_is_restarting():
+    assert _workload(listed(State="restarting", Status="Restarting (1)"), "mailpod").status == "restarting"

@@ -1,0 +1,127 @@
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mailpod.model import layout
+from mailpod.model.identity import Identity
+from mailpod.model.records import PORTS, Account, System
+from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_INSTANCE, LABEL_ROLE
+
+ROOT = Path(__file__).resolve().parents[3]
+SYSTEM = System(domain="example.org", instance="mailpod", ipv6_subnet="fd00::/64", resolver="192.0.2.53")
+ALICE = Account(id="0a1b", name="alice", created=datetime(2024, 1, 1, tzinfo=UTC), ssh_keys=("ssh-ed25519 A a", "k2"))
+IDENTITY = Identity(
+    ssh_host_key="HOST KEY",
+    ssh_host_public="ssh-ed25519 H",
+    tls_key="TLS KEY",
+    tls_certificate="CERT",
+    relay_secret="S",
+)
+
+
+def test_names_on_the_engine():
+    assert layout.main_container("mailpod") == "mailpod-main"
+    assert layout.account_container("mailpod", "alice") == "mailpod-alice"
+    assert layout.account_volume("mailpod", ALICE) == "mailpod-alice-0a1b"
+
+
+def test_names_in_certificates():
+    assert layout.account_names(SYSTEM, ALICE) == ("alice.example.org", "alice.mailpod.internal")
+    assert layout.main_names(SYSTEM) == (
+        "example.org",
+        "mail.example.org",
+        "webmail.example.org",
+        "imap.example.org",
+        "smtp.example.org",
+        "main.mailpod.internal",
+    )
+
+
+def test_the_container_of_an_account():
+    spec = layout.account_spec(SYSTEM, ALICE, "image:1")
+    assert (spec.name, spec.image, spec.volume) == ("mailpod-alice", "image:1", "mailpod-alice-0a1b")
+    assert (spec.hostname, spec.network, spec.dns) == ("alice.example.org", "mailpod", "192.0.2.53")
+    assert spec.mount == "/data"
+    assert spec.memory == ALICE.memory
+    assert "NET_ADMIN" not in spec.capabilities
+    assert spec.labels == {
+        LABEL_INSTANCE: "mailpod",
+        LABEL_ROLE: "account",
+        LABEL_ACCOUNT: "alice",
+        LABEL_ID: "0a1b",
+    }
+
+
+def test_a_host_name_longer_than_the_kernel_takes_is_cut_to_its_label():
+    long = ALICE.model_copy(update={"name": "a" * 63})
+    assert layout.account_spec(SYSTEM, long, "i").hostname == "a" * 63
+    fits = ALICE.model_copy(update={"name": "a" * (64 - len(".example.org"))})
+    assert len(layout.account_spec(SYSTEM, fits, "i").hostname) == 64
+
+
+def test_two_accounts_of_one_name_share_no_volume():
+    again = ALICE.model_copy(update={"id": "2c3d"})
+    assert layout.account_volume("mailpod", again) != layout.account_volume("mailpod", ALICE)
+    assert layout.account_spec(SYSTEM, again, "i").digest() != layout.account_spec(SYSTEM, ALICE, "i").digest()
+
+
+def test_the_files_of_an_account():
+    files = {f.path: f for f in layout.account_files(ALICE, IDENTITY, "CA", "ssh-ed25519 OP", "AA:BB")}
+    assert {path: file.content for path, file in files.items()} == {
+        "etc/ssh/ssh_host_ed25519_key": b"HOST KEY",
+        "etc/ssh/ssh_host_ed25519_key.pub": b"ssh-ed25519 H\n",
+        "etc/ssh/operator_keys": b"ssh-ed25519 OP\n",
+        "etc/ssh/user_keys": b"ssh-ed25519 A a\nk2\n",
+        "etc/tls/key.pem": b"TLS KEY",
+        "etc/tls/cert.pem": b"CERT",
+        "etc/tls/ca.pem": b"CA",
+        "etc/relay/sasl_passwd": b"[main.mailpod.internal]:10025 alice:S\n",
+        "etc/relay/main_key": b"AA:BB main\n",
+    }
+    assert {path for path, file in files.items() if file.mode == 0o600} == {
+        "etc/ssh/ssh_host_ed25519_key",
+        "etc/tls/key.pem",
+        "etc/relay/sasl_passwd",
+    }
+    assert all(file.owner == 0 and file.mode in {0o600, 0o644} for file in files.values())
+
+
+def test_nothing_secret_is_in_what_the_engine_is_told():
+    told = json.dumps(layout.account_spec(SYSTEM, ALICE, "image:1").__dict__, default=str)
+    assert not any(secret in told for secret in ("HOST KEY", "TLS KEY", "ssh-ed25519"))
+    assert "KEY" not in repr(IDENTITY)
+    assert "relay_secret" not in repr(IDENTITY)
+
+
+def test_the_files_of_main():
+    files = {f.path: f for f in layout.main_files(IDENTITY, "CA", {"postfix/aliases": "a b\n", "ssh/jump_keys": ""})}
+    assert sorted(files) == [
+        "etc/tables/postfix/aliases",
+        "etc/tables/ssh/jump_keys",
+        "etc/tls/ca.pem",
+        "etc/tls/cert.pem",
+        "etc/tls/key.pem",
+    ]
+    assert files["etc/tls/key.pem"].mode == 0o600
+    assert files["etc/tables/postfix/aliases"].content == b"a b\n"
+
+
+def test_a_password_travels_as_it_is_and_is_not_shown():
+    file = layout.password_file("pässword")
+    assert (file.path, file.content, file.mode) == ("password", "pässword".encode(), 0o600)
+    assert "pässword" not in repr(file)
+
+
+def test_every_variable_of_the_compose_file_has_a_value():
+    system = SYSTEM.model_copy(update={"port_base": 20000})
+    values = layout.main_environment(system, "/state", "mailpod/main:1")
+    used = set(re.findall(r"\$\{(\w+)", (ROOT / "compose.yaml").read_text()))
+    assert used == set(values) - {"COMPOSE_PROJECT_NAME"}
+    assert values["COMPOSE_PROJECT_NAME"] == "mailpod"
+    assert values["MAILPOD_INSTANCE"] == "mailpod"
+    assert values["MAILPOD_DOMAIN"] == "example.org"
+    assert values["MAILPOD_STATE"] == "/state"
+    assert values["MAILPOD_MAIN_IMAGE"] == "mailpod/main:1"
+    for service, port in PORTS.items():
+        assert values[f"MAILPOD_PORT_{service.upper()}"] == str(20000 + port)

@@ -1,0 +1,224 @@
+import re
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailpod.model.names import ROLES, account_name
+from mailpod.model.records import Account, Alias, System
+from mailpod.model.tables import expand, render
+
+SYSTEM = System(domain="example.org", instance="mailpod", ipv6_subnet="fd00::/64")
+FIRST = datetime(2024, 1, 1, tzinfo=UTC)
+ALICE = Account(id="a1", name="alice", created=FIRST + timedelta(days=1), ssh_keys=("ssh-ed25519 AAAA alice",))
+BOB = Account(id="b1", name="bob", created=FIRST)
+
+
+def rendered(accounts=(ALICE, BOB), aliases=()):
+    return render(SYSTEM, accounts, aliases, {account.id: f"secret of {account.id}" for account in accounts})
+
+
+def alias(local_part, *targets):
+    return Alias(local_part=local_part, targets=targets)
+
+
+def pairs(table):
+    return dict(line.split(" ", 1) for line in table.splitlines())
+
+
+def test_the_exact_tables_of_two_accounts_and_an_alias():
+    tables = rendered(aliases=[alias("contact", "alice", "bob", "x@y.example")])
+    assert tables["postfix/recipients"] == "box@alice.example.org OK\nbox@bob.example.org OK\n"
+    assert tables["postfix/aliases"] == (
+        "abuse@alice.example.org box@bob.example.org\n"
+        "abuse@bob.example.org box@bob.example.org\n"
+        "abuse@example.org box@bob.example.org\n"
+        "abuse@mail.example.org box@bob.example.org\n"
+        "alice@example.org box@alice.example.org\n"
+        "bob@example.org box@bob.example.org\n"
+        "contact@example.org alice@example.org, bob@example.org, x@y.example\n"
+        "hostmaster@example.org box@bob.example.org\n"
+        "noc@example.org box@bob.example.org\n"
+        "postmaster@alice.example.org box@bob.example.org\n"
+        "postmaster@bob.example.org box@bob.example.org\n"
+        "postmaster@example.org box@bob.example.org\n"
+        "postmaster@mail.example.org box@bob.example.org\n"
+        "security@example.org box@bob.example.org\n"
+        "webmaster@example.org box@bob.example.org\n"
+    )
+    assert tables["postfix/transport"] == (
+        "alice.example.org relay:[alice.mailpod.internal]:25\n"
+        "bob.example.org relay:[bob.mailpod.internal]:25\n"
+        "example.org error:5.1.1 No such account here\n"
+        ".example.org error:5.1.1 No such account here\n"
+    )
+    assert tables["postfix/senders"] == (
+        "alice@example.org alice\nbox@alice.example.org alice\nbob@example.org bob\nbox@bob.example.org bob\n"
+    )
+    assert tables["postfix/access"] == ""
+    assert tables["dovecot/logins"] == (
+        "alice:::::::host=alice.mailpod.internal\n"
+        "alice@example.org:::::::host=alice.mailpod.internal\n"
+        "box@alice.example.org:::::::host=alice.mailpod.internal\n"
+        "bob:::::::host=bob.mailpod.internal\n"
+        "bob@example.org:::::::host=bob.mailpod.internal\n"
+        "box@bob.example.org:::::::host=bob.mailpod.internal\n"
+    )
+    # printf %s 'secret of a1' | openssl dgst -sha256 -binary | base64
+    assert tables["dovecot/relay"] == (
+        "alice:{SHA256}+4yuWOMoxpn1nGe5QA9V/AARIuuilwdEP8TmmTIUQno=\n"
+        "bob:{SHA256}OfqG259B8zgHfWaGWGnvkBsjR1lWI5kAU2PnFJC50s8=\n"
+    )
+    assert tables["ssh/jump_keys"] == (
+        'restrict,port-forwarding,permitopen="alice.example.org:22",'
+        'permitopen="alice.mailpod.internal:22" ssh-ed25519 AAAA alice\n'
+    )
+    assert tables["roundcube/identities"] == (
+        "alice@example.org\talice\nbox@alice.example.org\talice\nbob@example.org\tbob\nbox@bob.example.org\tbob\n"
+    )
+
+
+def test_the_same_state_gives_the_same_tables_in_whatever_order():
+    assert rendered((BOB, ALICE)) == rendered((ALICE, BOB))
+
+
+def test_without_accounts_only_the_roles_are_answered_with_later():
+    tables = rendered(accounts=())
+    assert tables["postfix/access"] == "".join(
+        f"{role}@{host} 450 4.3.0 No account exists yet; try again later\n"
+        for role in ("postmaster", "abuse")
+        for host in ("example.org", "mail.example.org")
+    )
+    for table in ("postfix/recipients", "postfix/aliases", "postfix/senders", "dovecot/logins", "dovecot/relay"):
+        assert tables[table] == ""
+    assert tables["roundcube/identities"] == tables["ssh/jump_keys"] == ""
+
+
+def test_a_role_somebody_claimed_is_theirs_at_every_subdomain():
+    table = expand(SYSTEM, (ALICE, BOB), [alias("postmaster", "alice")])
+    for host in ("example.org", "mail.example.org", "alice.example.org", "bob.example.org"):
+        assert table[f"postmaster@{host}"] == ("alice@example.org",)
+    assert table["abuse@example.org"] == ("box@bob.example.org",)
+
+
+def test_a_role_outside_is_reached_before_there_is_an_account():
+    tables = rendered(accounts=(), aliases=[alias("postmaster", "x@y.example")])
+    assert pairs(tables["postfix/aliases"])["postmaster@example.org"] == "x@y.example"
+    assert "postmaster@" not in tables["postfix/access"], "it exists and is put off all the same"
+
+
+def test_targets_that_are_gone_are_left_out():
+    table = expand(SYSTEM, (ALICE,), [alias("team", "alice", "gone"), alias("old", "gone")])
+    assert table["team@example.org"] == ("alice@example.org",)
+    assert "old@example.org" not in table
+
+
+def test_a_role_whose_targets_are_all_gone_falls_to_the_oldest_account():
+    assert expand(SYSTEM, (ALICE,), [alias("abuse", "gone")])["abuse@example.org"] == ("box@alice.example.org",)
+
+
+def test_an_alias_of_an_alias_that_reaches_nobody_is_left_out():
+    """Else main accepts a message that it must bounce."""
+    table = expand(SYSTEM, (ALICE,), [alias("inner", "gone"), alias("outer", "inner"), alias("both", "inner", "alice")])
+    assert "inner@example.org" not in table
+    assert "outer@example.org" not in table
+    assert table["both@example.org"] == ("alice@example.org",)
+
+
+NAMES = ["alice", "bob", "carol", "7", "a-b", "x" * 63]
+SHARED = ["contact", "team", "sales", "postmaster", "abuse", "first.last"]
+OUTSIDE = ["x@y.example", "Some.One+tag@sub.example.com"]
+
+
+@st.composite
+def states(draw):
+    """Accounts, and aliases of them, of each other without a circle, of outside addresses and of accounts long gone."""
+    accounts = [
+        Account(
+            id=f"id{number}",
+            name=name,
+            created=FIRST + timedelta(seconds=draw(st.integers(0, 3))),
+            ssh_keys=draw(st.sampled_from([(), ("ssh-ed25519 K one", "ssh-rsa L two")])),
+        )
+        for number, name in enumerate(draw(st.lists(st.sampled_from(NAMES), unique=True)))
+    ]
+    aliases, known = [], [*NAMES, *OUTSIDE]
+    for local_part in draw(st.lists(st.sampled_from(SHARED), unique=True)):
+        targets = draw(st.lists(st.sampled_from(known), min_size=1, max_size=4, unique=True))
+        aliases.append(alias(local_part, *targets))
+        known.append(local_part)
+    return accounts, aliases
+
+
+def reached(table, accounts, address, depth=0):
+    """Where main delivers a message for `address`, as Postfix expands it."""
+    assert depth < 20
+    if address in {account.canonical("example.org") for account in accounts}:
+        return {address}
+    if address in table:
+        return {end for target in table[address] for end in reached(table, accounts, target, depth + 1)}
+    return {address} if not address.endswith("example.org") else {None}
+
+
+@given(states())
+def test_every_address_of_every_account_always_reaches_it_alone(state):
+    accounts, aliases = state
+    table = expand(SYSTEM, accounts, aliases)
+    for account in accounts:
+        own = account.canonical("example.org")
+        assert own not in table
+        assert reached(table, accounts, account.short("example.org")) == {own}
+
+
+@given(states())
+def test_what_is_accepted_reaches_somebody(state):
+    accounts, aliases = state
+    table = expand(SYSTEM, accounts, aliases)
+    for address in table:
+        assert None not in reached(table, accounts, address), f"{address} is accepted and then bounced"
+
+
+@given(states())
+def test_roles_reach_somebody_as_soon_as_there_is_an_account(state):
+    accounts, aliases = state
+    table = expand(SYSTEM, accounts, aliases)
+    hosts = ["mail.example.org", *(account.fqdn("example.org") for account in accounts)]
+    if accounts:
+        assert all(f"{role}@example.org" in table for role in ROLES)
+        assert all(f"{role}@{host}" in table for role in ("postmaster", "abuse") for host in hosts)
+
+
+ADDRESS = r"[^\s@,:]+@[a-z0-9.-]+"
+LINES = {
+    "postfix/recipients": rf"{ADDRESS} OK",
+    "postfix/aliases": rf"{ADDRESS} {ADDRESS}(, {ADDRESS})*",
+    "postfix/transport": r"[a-z0-9.-]+ (relay:\[[a-z0-9-]+\.mailpod\.internal\]:25|error:5\.1\.1 .+)",
+    "postfix/senders": rf"{ADDRESS} [a-z0-9-]+",
+    "postfix/access": rf"{ADDRESS} 450 4\.3\.0 .+",
+    "dovecot/logins": rf"([a-z0-9-]+|{ADDRESS}):::::::host=[a-z0-9-]+\.mailpod\.internal",
+    "dovecot/relay": r"[a-z0-9-]+:\{SHA256\}[A-Za-z0-9+/]{43}=",
+    "ssh/jump_keys": r'restrict,port-forwarding(,permitopen="[a-z0-9.*-]+:22")+ ssh-[a-z0-9]+ \w+( \w+)?',
+    "roundcube/identities": rf"{ADDRESS}\t[a-z0-9-]+",
+}
+
+
+@given(states())
+def test_every_line_of_every_table_is_well_formed_and_no_key_comes_twice(state):
+    tables = rendered(*state)
+    assert tables.keys() == LINES.keys()
+    for name, text in tables.items():
+        assert text == "" or text.endswith("\n")
+        lines = text.splitlines()
+        assert all(re.fullmatch(LINES[name], line) for line in lines), name
+        if name != "ssh/jump_keys":
+            keys = [re.split(r"[ \t]|:::|:\{", line)[0] for line in lines]
+            assert len(keys) == len(set(keys)), name
+
+
+@given(states())
+def test_secrets_are_not_in_the_tables(state):
+    assert "secret of" not in "".join(rendered(*state).values())
+
+
+def test_the_names_these_tests_use_can_be_accounts():
+    assert [account_name(name) for name in NAMES] == NAMES

@@ -1,0 +1,3 @@
+from tests.fakes.system import system
+
+__all__ = ["system"]
