@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,7 @@ MEASURES: dict[str, Callable[[Run], Findings]] = {
     "create": create.measure,
     "growth": growth.measure,
 }
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> int:
@@ -45,7 +47,8 @@ def main() -> int:
     parser.add_argument("--only", action="append", choices=MEASURES, help="one measure; may be given again")
     parser.add_argument("--profile", action="store_true", help="show where the creation of an account spends its time")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, _interrupt)
+    for ending in _ENDINGS:
+        signal.signal(ending, _interrupt)
     chosen = options.only or list(MEASURES)
     ensure_engine(print)
     engine = docker.from_env(version="auto", timeout=120)
@@ -73,10 +76,11 @@ def main() -> int:
                 failed |= any(row.mailpod == "failed" for row in found[-1].rows)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
+        time.sleep(2)  # what the commands that were cut off had asked of the engine comes to its end
         return 1
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for ending in _ENDINGS:
+            signal.signal(ending, signal.SIG_IGN)
         print("removing everything", flush=True)
         remove_everything(engine, [label, *(f"mailpod.instance={system.instance}" for system in systems)])
         shutil.rmtree(folder, ignore_errors=True)

@@ -175,7 +175,7 @@ def test_stopped_is_told_and_start_starts(lab):
     lab.stop(wanted.name)
     found = only(lab)
     assert (found.state, found.status, found.health, found.ipv4) == ("stopped", "stopped", "", "")
-    assert lab.engine.memory(wanted.name) == 0
+    assert lab.engine.memory([wanted.name]) == {wanted.name: 0}
     lab.engine.start(wanted.name)
     assert only(lab).state == "running"
     with pytest.raises(MailpodError):
@@ -204,8 +204,8 @@ def test_instances_do_not_see_each_other(lab):
 def test_memory_and_logs(lab):
     wanted = spec(lab)
     lab.engine.create(wanted, [])
-    assert 0 < lab.engine.memory(wanted.name) < wanted.memory
-    assert lab.engine.memory(f"{lab.instance}-nobody") == 0
+    assert 0 < lab.engine.memory([wanted.name])[wanted.name] < wanted.memory
+    assert lab.engine.memory([f"{lab.instance}-nobody"]) == {f"{lab.instance}-nobody": 0}
     assert isinstance(lab.engine.logs(wanted.name, 5), str)
     with pytest.raises(MailpodError):
         lab.engine.logs(f"{lab.instance}-nobody", 5)

@@ -10,23 +10,17 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.support.cli import Cli, Result
-from tests.e2e.support.system import Account, System
+from tests.e2e.support.system import System
 
-BAD_NAMES = [
-    *("", "-", "-alice", "alice-", "al ice", "al_ice", "al.ice", "alice@club.test", "alice/../bob", "élise", "a" * 64),
-    *("$(id)", "a;b", "a\nb", "xn--bcher-kva", "*"),
-]
-RESERVED = [
-    *("postmaster", "abuse", "hostmaster", "webmaster", "www", "mail", "smtp", "imap", "ns1", "autoconfig", "mta-sts"),
-    *("root", "Admin", "localhost", "main", "webmail", "POSTMASTER"),
-]
+BAD_NAMES = ["", "-alice", "al ice", "alice@club.test", "../bob", "élise", "a" * 64, "$(id)", "a\nb", "xn--bcher-kva"]
+RESERVED = ["postmaster", "WWW", "mail", "autoconfig", "root"]
+
+pytestmark = pytest.mark.usefixtures("alice", "bob")
 
 
 @pytest.fixture
-def untouched(system: System, alice: Account, bob: Account) -> Iterator[System]:
+def untouched(system: System) -> Iterator[System]:
     """The system, of which nothing may be different after the test."""
-    listed = system.cli.ok("account", "list", "--json").json()
-    assert {alice.name, bob.name} <= {one["name"] for one in listed}
 
     def picture() -> tuple[object, ...]:
         files = {path: path.read_bytes() for path in sorted(system.cli.state.rglob("*")) if path.is_file()}

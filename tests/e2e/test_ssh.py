@@ -59,7 +59,7 @@ def test_a_procmail_recipe_files_mail_into_a_folder(system: System, olga: Person
         assert mailbox.session.create(f"{prefix}Lists")[0] == "OK"
     recipe = ":0\n* ^Subject:.*\\[list\\]\nMaildir/.Lists/\n"
     olga.ssh.ok(olga.account, "cat > ~/.procmailrc", stdin=recipe)
-    filed = system.post(olga.account.address, "[list]-t1")
+    filed = system.post(olga.account.address, "[list] news")
     kept = system.post(olga.account.address)
     system.wait_for(olga.account, filed, f"{prefix}Lists")
     system.wait_for(olga.account, kept)

@@ -59,8 +59,8 @@ def test_mail_flows_without_the_control_plane(undamaged: System, alice: Account)
     undamaged.main.restart(timeout=10)
     undamaged.engine.account(alice.name).restart(timeout=10)
     undamaged.wait_until_up()
+    until(lambda: undamaged.reaches(alice), "the account behind main", 40)
     word = undamaged.post(alice.short_address)
-    undamaged.retry_now()
     undamaged.wait_for(alice, word)
 
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
 from tests.e2e.support.mail import compose, token
 from tests.e2e.support.system import Account, System
+from tests.e2e.support.wait import until
 
 SUBJECT = "Été à Zürich «» 夏 "
 
@@ -51,12 +53,27 @@ def new_page(browser: Browser, locale: str = "en-US") -> Page:
     return page
 
 
+def visit(page: Page, url: str) -> None:
+    """Go there, once more if an interface of the machine came or went just then."""
+
+    def arrived() -> bool:
+        try:
+            page.goto(url)
+        except PlaywrightError as error:
+            if "ERR_NETWORK_CHANGED" in str(error):
+                return False
+            raise
+        return True
+
+    until(arrived, url)
+
+
 def address(system: System, host: str = "webmail.") -> str:
     return f"https://{host}{system.domain}:{system.port(443)}/"
 
 
 def log_in(page: Page, system: System, login: str, password: str, host: str = "webmail.") -> None:
-    page.goto(address(system, host))
+    visit(page, address(system, host))
     page.fill("#rcmloginuser", login)
     page.fill("#rcmloginpwd", password)
     page.click("#rcmloginsubmit")
@@ -82,7 +99,7 @@ def test_every_form_of_the_login_opens_the_mailbox(
 def test_a_wrong_password_is_told_and_opens_nothing(system: System, browser: Browser, alice: Account) -> None:
     page = new_page(browser)
     log_in(page, system, alice.name, "wrong password")
-    expect(page.locator("#messagestack .error, #messagestack .warning").first).to_be_visible()
+    expect(page.locator("#messagestack .error, #messagestack .warning").first).to_be_visible(timeout=20_000)
     expect(page.locator("#rcmloginpwd")).to_be_visible()
     page.context.close()
 
@@ -99,7 +116,7 @@ def test_webmail_speaks_the_browsers_language(system: System, browser: Browser, 
     """Before and after somebody has logged in for the first time."""
     reader = system.create(f"reader-{locale.lower()}")
     page = new_page(browser, locale)
-    page.goto(address(system))
+    visit(page, address(system))
     expect(page.locator("label[for=rcmloginpwd]")).to_contain_text(label)
     expect(page.locator("html")).to_have_attribute("lang", locale[:2])
     log_in(page, system, reader.name, reader.password)
@@ -165,7 +182,7 @@ def test_a_message_from_outside_is_read_and_answered(
 def test_the_accounts_addresses_are_its_identities(system: System, browser: Browser, alice: Account) -> None:
     """Both addresses may be chosen as sender, the short one first."""
     page = logged_in(browser, system, alice)
-    page.goto(f"{address(system)}?_task=mail&_action=compose")
+    visit(page, f"{address(system)}?_task=mail&_action=compose")
     options = page.locator("#_from option").all_text_contents()
     assert len(options) == 2
     assert alice.short_address in options[0]
@@ -179,7 +196,7 @@ def test_a_large_file_can_be_attached(system: System, browser: Browser, alice: A
     large = tmp_path / "large.bin"
     large.write_bytes(bytes(25 * 1024 * 1024))
     page = logged_in(browser, system, alice)
-    page.goto(f"{address(system)}?_task=mail&_action=compose")
+    visit(page, f"{address(system)}?_task=mail&_action=compose")
     page.fill("#_to + ul input, #_to", "erin@outside.test")
     page.keyboard.press("Enter")
     page.fill("#compose-subject", word)

@@ -180,9 +180,10 @@ class FakeEngine:
             raise MailpodError(f"the engine refused: volume is in use: {name}", "see: mailpod status")
         world.volumes.pop(name, None)
 
-    def memory(self, name: str) -> int:
-        container = self._reach(f"memory {name}").containers.get(name)
-        return container.memory if container and container.state == "running" else 0
+    def memory(self, names: Iterable[str]) -> dict[str, int]:
+        world = self._reach("memory")
+        running = {name for name, container in world.containers.items() if container.state == "running"}
+        return {name: world.containers[name].memory if name in running else 0 for name in names}
 
     def logs(self, name: str, lines: int) -> str:
         world = self._reach(f"logs {name}")

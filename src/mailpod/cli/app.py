@@ -119,7 +119,10 @@ def _globals_first(arguments: list[str]) -> list[str]:
         if word == "--":
             return [*front, *rest, word, *words]
         if word in _GLOBAL:
-            front += [word, *(value for value in [next(words, None)] if value is not None)]
+            value = next(words, None)
+            if value is None:
+                return [*front, *rest, word]
+            front += [word, value]
         elif word.partition("=")[0] in _GLOBAL:
             front.append(word)
         else:

@@ -64,8 +64,8 @@ class Engine(Protocol):
     def remove_volume(self, name: str) -> None:
         """Destroy a volume; nothing happens when it is not there."""
 
-    def memory(self, name: str) -> int:
-        """Bytes of memory a container uses now, without page cache; 0 when it is not running."""
+    def memory(self, names: Iterable[str]) -> dict[str, int]:
+        """Bytes of memory each container uses now, without page cache; 0 when it is not running."""
 
     def logs(self, name: str, lines: int) -> str:
         """The last lines a container wrote."""

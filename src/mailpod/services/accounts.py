@@ -16,7 +16,7 @@ from mailpod.services.context import Context
 from mailpod.services.images import ACCOUNT, ensure_images
 from mailpod.services.reconcile import (
     deploy,
-    finish_purges,
+    finish_purge,
     main_runs,
     observed_accounts,
     push_tables,
@@ -164,7 +164,8 @@ def _retire(context: Context, account: Account, *, purge: bool) -> None:
     remove_container(context, account)
     if main_runs(context):
         push_tables(context)
-    finish_purges(context)
+    if purge:
+        finish_purge(context, account)
 
 
 def _check_free(context: Context, name: str) -> None:

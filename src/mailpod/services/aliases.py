@@ -56,6 +56,7 @@ def _target(context: Context, known: Mapping[str, Alias], text: str) -> str:
     if not at or host == domain:
         if local in known:
             return local
+        shared_local_part(text, domain)
         raise NotFound(f"there is no account or alias {local!r}", "see: mailpod account list")
     if host.endswith(f".{domain}"):
         raise NotFound(f"there is no address {text}", "see: mailpod account list")

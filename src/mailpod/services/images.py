@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from mailpod.engine.port import Engine
@@ -27,7 +28,7 @@ class Image:
         """The folder it is built from."""
         return SOURCES / "images" / self.folder
 
-    @property
+    @cached_property
     def tag(self) -> str:
         """Its full name: the tag is a hash of every file it is built from, so a change has another name."""
         digest = hashlib.sha256()

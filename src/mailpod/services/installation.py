@@ -65,7 +65,7 @@ def up(context: Context, system: System) -> None:
     A first `up` that fails leaves nothing behind; a later one leaves what ran before.
     """
     before = context.store.find_system()
-    moved = before is None or (before.bind, before.port_base) != (system.bind, system.port_base)
+    moved = before is None or before.port_base != system.port_base
     if moved or not main_runs(context):
         _check_ports(system)
     images.ensure_images(context.engine, context.progress)

@@ -73,7 +73,7 @@ def _converge(context: Context) -> list[Step]:
         context.progress(describe(step))
         with _collected(problems):
             take(context, step, accounts)
-    finish_purges(context)
+    _finish_purges(context)
     push_tables(context)
 
     def check(account: Account) -> None:
@@ -150,14 +150,19 @@ def _finish_deletions(context: Context) -> None:
             context.store.forget_account(account)
 
 
-def finish_purges(context: Context) -> None:
-    """Destroy the volumes of accounts that are to be purged, then the last record of them."""
+def _finish_purges(context: Context) -> None:
+    """End every purge that was begun."""
     for account in context.store.deleted():
         if account.purge:
-            remove_container(context, account)
-            context.engine.remove_volume(layout.account_volume(context.instance, account))
-            context.keys.forget(account.id)
-            context.store.forget_deleted(account.id)
+            finish_purge(context, account)
+
+
+def finish_purge(context: Context, account: Account) -> None:
+    """Destroy one account's container and volume, then the last record of it."""
+    remove_container(context, account)
+    context.engine.remove_volume(layout.account_volume(context.instance, account))
+    context.keys.forget(account.id)
+    context.store.forget_deleted(account.id)
 
 
 def main_runs(context: Context) -> bool:

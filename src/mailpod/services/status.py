@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,13 +72,14 @@ def status(context: Context) -> Status:
         with contextlib.suppress(MailpodError):
             messages = queue(context)
     main = next((w for w in workloads if w.labels.get(LABEL_ROLE) == "main"), None)
+    memory = context.engine.memory(w.name for w in workloads if w.state == "running")
     by_id = {w.labels.get(LABEL_ID): w for w in workloads}
     people = [
-        _element(context, a.name, by_id.get(a.id), _for_domain(messages, a.fqdn(context.system.domain)))
+        _element(context, a.name, by_id.get(a.id), memory, _for_domain(messages, a.fqdn(context.system.domain)))
         for a in context.store.accounts()
     ]
     total = None if messages is None else len(messages)
-    return Status(context.system, _element(context, "main", main, total), people, messages)
+    return Status(context.system, _element(context, "main", main, memory, total), people, messages)
 
 
 def queue(context: Context) -> list[Message]:
@@ -86,11 +87,12 @@ def queue(context: Context) -> list[Message]:
     return [_message(json.loads(line)) for line in context.channel.main("queue").splitlines() if line.strip()]
 
 
-def _element(context: Context, name: str, workload: Workload | None, waiting: int | None) -> ElementStatus:
+def _element(
+    context: Context, name: str, workload: Workload | None, memory: Mapping[str, int], waiting: int | None
+) -> ElementStatus:
     desired = "running" if context.system.running else "stopped"
     if workload is None:
         return ElementStatus(name, desired, "missing", "", "", "", "", 0, waiting)
-    memory = context.engine.memory(workload.name) if workload.state == "running" else 0
     return ElementStatus(
         name,
         desired,
@@ -99,7 +101,7 @@ def _element(context: Context, name: str, workload: Workload | None, waiting: in
         workload.ipv4,
         workload.ipv6,
         workload.image,
-        memory,
+        memory.get(workload.name, 0),
         waiting,
     )
 

@@ -55,8 +55,8 @@ class Mailbox:
 
     def holding(self, word: str, folder: str = "INBOX") -> list[str]:
         """Numbers of the messages in `folder` whose header holds `word`."""
-        status, _ = self.session.select(f'"{folder}"', readonly=True)
-        if status != "OK":
+        status, number = self.session.select(f'"{folder}"', readonly=True)
+        if status != "OK" or number == [b"0"]:
             return []
         # Headers are read, not searched: a server's search may lag behind or decode differently.
         _, data = self.session.fetch("1:*", "(BODY.PEEK[HEADER])")
@@ -67,9 +67,17 @@ class Mailbox:
         """How many messages in `folder` have a header that holds `word`."""
         return len(self.holding(word, folder))
 
+    def anywhere(self, word: str) -> list[EmailMessage]:
+        """Messages in the inbox that hold `word` somewhere, attached messages included."""
+        if int(self.session.select("INBOX", readonly=True)[1][0] or 0) == 0:
+            return []
+        _, data = self.session.fetch("1:*", "(BODY.PEEK[])")
+        return [parse(part[1]) for part in data if isinstance(part, tuple) and word.encode() in part[1]]
+
     def words(self, folder: str = "INBOX") -> list[str]:
         """The last word of every subject in `folder`."""
-        self.session.select(f'"{folder}"', readonly=True)
+        if self.session.select(f'"{folder}"', readonly=True)[1] == [b"0"]:
+            return []
         _, data = self.session.fetch("1:*", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
         return [part[1].decode().split()[-1] for part in data if isinstance(part, tuple)]
 

@@ -1,5 +1,7 @@
 """The system under test: made by the launcher, reached like any installation, taken away by label."""
 
+import imaplib
+import json
 import random
 import secrets
 import shutil
@@ -16,7 +18,7 @@ from typing import Any
 
 from docker.models.containers import Container
 from tests.e2e.support.cli import Cli
-from tests.e2e.support.engine import Engine
+from tests.e2e.support.engine import Engine, execute
 from tests.e2e.support.mail import Mailbox, compose, imap, smtp, token
 from tests.e2e.support.names import resolving
 from tests.e2e.support.wait import until
@@ -135,6 +137,14 @@ class System:
             session.login(login or account.name, account.password)
             yield Mailbox(session)
 
+    def reaches(self, account: Account) -> bool:
+        """Whether a login leads through main into the account."""
+        try:
+            with self.mailbox(account):
+                return True
+        except imaplib.IMAP4.error:
+            return False
+
     @contextmanager
     def submission(self, account: Account, login: str = "", number: int = 587) -> Iterator[smtplib.SMTP]:
         """A logged-in submission session through main."""
@@ -149,12 +159,13 @@ class System:
         with smtp(f"mail.{self.domain}", self.port(25)) as session:
             yield session
 
-    def post(self, recipient: str, word: str = "", sender: str = "someone@outside.test") -> str:
+    def post(self, recipient: str, subject: str = "", sender: str = "someone@outside.test") -> str:
         """Hand a message to main's port 25; returns the word in its subject."""
-        chosen = word or token()
+        word = token()
+        message = compose(sender, recipient, word, subject=subject)
         with self.mx() as session:
-            session.send_message(compose(sender, recipient, chosen), from_addr=sender, to_addrs=[recipient])
-        return chosen
+            session.send_message(message, from_addr=sender, to_addrs=[recipient])
+        return word
 
     def submit(self, account: Account, message: EmailMessage, *recipients: str) -> None:
         """Send a message as an account."""
@@ -166,9 +177,15 @@ class System:
         with self.mailbox(account) as mailbox:
             return mailbox.wait_for(word, folder, seconds)
 
-    def waiting(self) -> list[dict[str, Any]]:
-        """Main's queue as `status` shows it."""
-        return list(self.cli.ok("status", "--json").json()["queue"])
+    def waiting(self, recipient: str = "") -> list[str]:
+        """Why messages (for this recipient) wait in main, as Postfix itself tells."""
+        lines = execute(self.main, "postqueue", "-j")[1].splitlines()
+        entries = [one for line in lines if line.startswith("{") for one in json.loads(line)["recipients"]]
+        return [one.get("delay_reason", "") for one in entries if recipient in one["address"]]
+
+    def put_off(self, recipient: str) -> str:
+        """Why main could not yet deliver to this recipient, once it has tried."""
+        return until(lambda: "".join(self.waiting(recipient)), f"a message for {recipient} in main's queue", 40)
 
     def retry_now(self) -> None:
         """Ask main's Postfix to try everything it holds again, instead of waiting for its next run."""

@@ -106,7 +106,7 @@ CALLS = {
     "start": lambda engine: engine.start("mailpod-alice"),
     "remove": lambda engine: engine.remove("mailpod-alice"),
     "remove_volume": lambda engine: engine.remove_volume("mailpod-alice-1"),
-    "memory": lambda engine: engine.memory("mailpod-alice"),
+    "memory": lambda engine: engine.memory(["mailpod-alice"]),
     "logs": lambda engine: engine.logs("mailpod-alice", 5),
 }
 
