@@ -1,6 +1,7 @@
 """The operator's channel into the containers of a `World`."""
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 
 from tests.fakes.engine import Container, World
 
@@ -36,6 +37,14 @@ class FakeChannel:
             raise ChannelClosed(f"{name} cannot be reached: host key verification failed", "see: mailpod status")
         self._deploy(container, files)
         return b""
+
+    @contextlib.contextmanager
+    def await_account(self, name: str) -> Iterator[Callable[[], None]]:
+        def answered() -> None:
+            self._step(f"channel main await {name}")
+            self._find(LABEL_ACCOUNT, name)
+
+        yield answered
 
     def _find(self, label: str, value: str) -> Container:
         for container in self._world.containers.values():

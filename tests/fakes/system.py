@@ -13,7 +13,7 @@ from mailpod.model import layout
 from mailpod.model.records import Account, System
 from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_ROLE
 from mailpod.model.tables import render
-from mailpod.services import accounts, images, installation
+from mailpod.services import accounts, images, installation, passwords
 from mailpod.services.context import Context
 from mailpod.store import Store
 
@@ -129,6 +129,8 @@ def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSystem:
     monkeypatch.setattr(os, "fsync", _nothing)
     # Hashing every file of the images takes longer than all the rest.
     monkeypatch.setattr(images.Image, "tag", property(lambda image: f"{image.repository}:made-up"))
+    # As slow as a password is to be checked, for every account of every test.
+    monkeypatch.setattr(passwords, "_ROUNDS", 4)
     return FakeSystem(tmp_path / "state")
 
 

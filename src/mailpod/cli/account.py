@@ -11,6 +11,7 @@ from mailpod.model.errors import InvalidInput
 from mailpod.model.records import DEFAULT_MEMORY
 from mailpod.services import accounts
 from mailpod.services.accounts import AccountView
+from mailpod.services.passwords import generate_password
 
 app = typer.Typer(help="Create, list, change and delete accounts.", no_args_is_help=True)
 
@@ -78,7 +79,7 @@ def create(
         raise InvalidInput(f"there is no stack {stack!r}", f"choose one of: {', '.join(STACKS)}")
     keys = parse.ssh_keys(ssh_key) if ssh_key else ()
     limit = DEFAULT_MEMORY if memory is None else parse.memory(memory)
-    password = parse.password_line() if password_stdin else accounts.generate_password()
+    password = parse.password_line() if password_stdin else generate_password()
     made = accounts.create(context(), name, password, ssh_keys=keys, memory=limit)
     if json:
         output.document(as_json(made) | {"password": password})
@@ -131,7 +132,7 @@ def show(name: Known, json: Json = False) -> None:
 @app.command()
 def passwd(name: Known, password_stdin: Stdin = False, json: Json = False) -> None:
     """Change an account's password; generated when none is given."""
-    password = parse.password_line() if password_stdin else accounts.generate_password()
+    password = parse.password_line() if password_stdin else generate_password()
     accounts.set_password(context(), name, password)
     if json:
         output.document({"name": name.lower(), "password": password})

@@ -98,9 +98,13 @@ def main_files(identity: Identity, authority: str, tables: dict[str, str]) -> li
     return [*_tls_files(identity, authority), *rendered]
 
 
-def password_file(password: str) -> File:
-    """The member of a deploy that sets an account's password; it is hashed and never written as it is."""
-    return File("password", password.encode(), 0o600)
+def password_file(hashed: str) -> File:
+    """The file that an account checks passwords against.
+
+    Args:
+        hashed: the password as crypt(5) keeps it.
+    """
+    return File("etc/password", f"{hashed}\n".encode(), 0o600)
 
 
 def _tls_files(identity: Identity, authority: str) -> list[File]:

@@ -1,21 +1,20 @@
 """Accounts: create, list, show, change, delete and bring back."""
 
 import contextlib
-import secrets
-import unicodedata
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from mailpod.model import layout
-from mailpod.model.errors import AlreadyExists, InvalidInput, MailpodError, NotFound
+from mailpod.model.archive import File
+from mailpod.model.errors import AlreadyExists, MailpodError, NotFound
 from mailpod.model.names import account_name
 from mailpod.model.records import DEFAULT_MEMORY, Account, Stack, new_id, now
 from mailpod.model.spec import LABEL_ID, Workload
 from mailpod.services.context import Context
 from mailpod.services.images import ACCOUNT, ensure_images
+from mailpod.services.passwords import check_password, hash_password
 from mailpod.services.reconcile import (
-    deploy,
     finish_purge,
     main_runs,
     observed_accounts,
@@ -23,9 +22,6 @@ from mailpod.services.reconcile import (
     refresh,
     remove_container,
 )
-
-MIN_PASSWORD = 8
-MAX_PASSWORD = 128
 
 
 @dataclass(frozen=True)
@@ -68,29 +64,6 @@ def show(context: Context, name: str) -> AccountView:
     return view(context, account, there.get(account.id))
 
 
-def generate_password() -> str:
-    """Five groups of four characters, about 100 bits, without those that look alike."""
-    alphabet = "abcdefghijkmnpqrstuvwxyz23456789"
-    return "-".join("".join(secrets.choice(alphabet) for _ in range(4)) for _ in range(5))
-
-
-def check_password(password: str) -> str:
-    """Check a password somebody chose.
-
-    Raises:
-        InvalidInput: empty, too short, too long, or with control characters, which some clients cannot send.
-    """
-    if not password:
-        raise InvalidInput("the password is empty", f"give at least {MIN_PASSWORD} characters")
-    if len(password) < MIN_PASSWORD:
-        raise InvalidInput("the password is too short", f"give at least {MIN_PASSWORD} characters")
-    if len(password.encode(errors="replace")) > MAX_PASSWORD:
-        raise InvalidInput("the password is too long", f"give at most {MAX_PASSWORD} bytes")
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in password):
-        raise InvalidInput("the password has control characters", "give one without them")
-    return password
-
-
 def create(
     context: Context,
     name: str,
@@ -112,6 +85,7 @@ def create(
     )
     check_password(password)
     _need_main(context)
+    hashed = hash_password(password)
     ensure_images(context.engine, context.progress, [ACCOUNT[stack]])
     with context.store.lock("converge", shared=True), _undone_on_failure(context, account, purge=True):
         with context.store.lock():
@@ -120,17 +94,17 @@ def create(
             context.account_identity(account)
             context.store.save_account(account)
         context.progress(f"creating {account.name}")
-        _bring_up(context, account, password)
+        _bring_up(context, account, [layout.password_file(hashed)])
     return show(context, account.name)
 
 
-def _bring_up(context: Context, account: Account, password: str | None) -> None:
+def _bring_up(context: Context, account: Account, files: list[File]) -> None:
     """Start the account's container while main learns of it: mail that comes too early waits at main."""
-    files = [] if password is None else [layout.password_file(password)]
-    with ThreadPoolExecutor(1) as pool:
+    seed = [*context.account_files(account), *files]
+    with context.channel.await_account(account.name) as answered, ThreadPoolExecutor(1) as pool:
         tables = pool.submit(push_tables, context)
-        context.engine.create(context.account_spec(account), context.account_files(account))
-        deploy(context, account, files)
+        context.engine.create(context.account_spec(account), seed)
+        answered()
         tables.result()
 
 
@@ -193,7 +167,7 @@ def set_password(context: Context, name: str, password: str) -> None:
     check_password(password)
     _need_main(context)
     context.progress(f"setting the password of {account.name}")
-    refresh(context, account, (layout.password_file(password),))
+    refresh(context, account, (layout.password_file(hash_password(password)),))
 
 
 def change(
@@ -262,7 +236,7 @@ def undelete(context: Context, name: str) -> AccountView:
             context.store.save_account(account)
             context.store.forget_deleted(account.id)
         context.progress(f"bringing back {wanted}")
-        _bring_up(context, account, None)
+        _bring_up(context, account, [])
     return show(context, wanted)
 
 

@@ -7,7 +7,8 @@ which waits until the account's own SSH server answers.
 import contextlib
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from mailpod.model.archive import File, tar
@@ -79,6 +80,22 @@ class Channel:
             target = ["-o", f"ProxyCommand={hop}", "-o", f"HostKeyAlias={internal_name(name)}", f"root@{name}"]
             return _run(name, [*ssh, *target, verb], files)
 
+    @contextlib.contextmanager
+    def await_account(self, name: str) -> Iterator[Callable[[], object]]:
+        """Have main at hand for the moment when the account `name` has been started.
+
+        Yields:
+            A function to call then. It returns when the account's SMTP, IMAP and SSH servers greet, and raises
+            `MailpodError` when they do not in time. The connection to main is made before, while there is time.
+        """
+        with _known_hosts({"main": self._main_public}) as known:
+            command = [*self._ssh(known), *self._to_main(), f"await {name}"]
+            with _start(command) as process:
+                try:
+                    yield partial(_result, name, process, b"")
+                finally:
+                    process.kill()
+
     def _to_main(self) -> list[str]:
         port = str(self._system.port("ssh"))
         alias = f"HostKeyAlias={internal_name('main')}"
@@ -90,17 +107,29 @@ class Channel:
 
 
 def _run(name: str, command: list[str], files: Iterable[File]) -> bytes:
+    with _start(command) as process:
+        return _result(name, process, tar(files))
+
+
+def _start(command: list[str]) -> subprocess.Popen[bytes]:
     try:
-        done = subprocess.run(command, input=tar(files), capture_output=True, timeout=_SECONDS, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise ChannelClosed(f"{name} did not answer within {_SECONDS:.0f} s", "see: mailpod status") from error
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     except FileNotFoundError as error:
         raise MailpodError("the command ssh is missing", "run: apt-get install openssh-client") from error
-    if done.returncode == 0:
-        return done.stdout
-    said = done.stderr.decode(errors="replace").strip().splitlines()
-    reason = said[-1] if said else f"exit code {done.returncode}"
-    if done.returncode == _SSH_ITSELF:
+
+
+def _result(name: str, process: subprocess.Popen[bytes], given: bytes) -> bytes:
+    """What it wrote, once it has been given its input and has ended well."""
+    try:
+        output, errors = process.communicate(given, _SECONDS)
+    except subprocess.TimeoutExpired as error:
+        process.kill()
+        raise ChannelClosed(f"{name} did not answer within {_SECONDS:.0f} s", "see: mailpod status") from error
+    if process.returncode == 0:
+        return output
+    said = errors.decode(errors="replace").strip().splitlines()
+    reason = said[-1] if said else f"exit code {process.returncode}"
+    if process.returncode == _SSH_ITSELF:
         raise ChannelClosed(f"{name} cannot be reached: {reason}", "see: mailpod status")
     raise MailpodError(f"{name}: {reason}", "see: mailpod status")
 

@@ -11,6 +11,7 @@ from mailpod.model.errors import NotFound
 from mailpod.model.records import Account, System
 from mailpod.services import accounts, installation
 from mailpod.services.context import Context
+from mailpod.services.passwords import generate_password
 from mailpod.services.waiting import until
 
 DOMAIN = "demo.test"
@@ -32,7 +33,7 @@ def run(context: Context, options: str, say: Callable[[str], None]) -> None:
     installation.up(context, wanted)
     passwords = {name: _account(context, name) for name in _NAMES}
     alice = context.store.account("alice")
-    token = accounts.generate_password()
+    token = generate_password()
     say(f"A message from outside to {alice.short(DOMAIN)} …")
     _send_from_outside(context.system, alice, token)
     seen = partial(_read, context.system, alice, passwords["alice"], token, context.keys.authority())
@@ -44,7 +45,7 @@ def run(context: Context, options: str, say: Callable[[str], None]) -> None:
 
 def _account(context: Context, name: str) -> str:
     """Make an account, or give the one that is there a new password."""
-    password = accounts.generate_password()
+    password = generate_password()
     try:
         context.store.account(name)
     except NotFound:

@@ -123,13 +123,8 @@ def refresh(context: Context, account: Account, extra: tuple[File, ...] = ()) ->
         account: which account.
         extra: more members for the deploy, such as a password.
     """
-    deploy(context, account, [*context.account_files(account), *extra])
-
-
-def deploy(context: Context, account: Account, files: list[File]) -> None:
-    """Give an account files; returns when all of its servers answer, also when it is only starting."""
     public = context.account_identity(account).ssh_host_public
-    context.channel.account(account.name, public, "deploy", files)
+    context.channel.account(account.name, public, "deploy", [*context.account_files(account), *extra])
 
 
 def _container(context: Context, account: Account) -> str:

@@ -125,6 +125,28 @@ def test_a_connection_that_fails_is_told_from_a_verb_that_fails(channel, ssh):
         channel.main("deploy")
 
 
+def test_an_account_is_awaited_in_main_from_the_moment_it_was_started(channel, ssh):
+    record = ssh()
+    with channel.await_account("alice") as answered:
+        answered()
+    given = record()
+    assert given["arguments"][-1] == "await alice"
+    assert given["input"] == ""
+
+
+def test_an_account_that_is_never_started_is_not_waited_for(channel, ssh, tmp_path):
+    ssh(seconds=30)
+    with pytest.raises(KeyError), channel.await_account("alice"):
+        raise KeyError("the engine refused")
+    assert not list((tmp_path / "tmp").iterdir())
+
+
+def test_an_account_that_does_not_answer_is_told(channel, ssh):
+    ssh(said="no answer on port 143", code=1)
+    with channel.await_account("alice") as answered, pytest.raises(MailpodError, match="alice: no answer on port 143"):
+        answered()
+
+
 def test_one_who_does_not_answer_is_given_up(channel, ssh, tmp_path, monkeypatch):
     ssh(seconds=30)
     monkeypatch.setattr(module, "_SECONDS", 0.3)

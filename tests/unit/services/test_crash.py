@@ -203,6 +203,16 @@ def test_what_fails_at_any_step_leaves_everything_as_it_was(ready, tmp_path, mon
     assert not problems, "\n".join(problems)
 
 
+def awaiting(call):
+    """What takes the place of the channel's `await_account`."""
+
+    @contextlib.contextmanager
+    def await_account(_name):
+        yield call
+
+    return await_account
+
+
 def test_an_undo_that_the_engine_does_not_let_finish_is_finished_by_apply(ready, monkeypatch):
     """The engine goes away in the middle of create, and comes back."""
     volumes = set(ready.world.volumes)
@@ -214,7 +224,7 @@ def test_an_undo_that_the_engine_does_not_let_finish_is_finished_by_apply(ready,
         steps.break_down("engine", gone)
         raise MailpodError("carol: the account does not answer")
 
-    monkeypatch.setattr(context.channel, "account", closed)
+    monkeypatch.setattr(context.channel, "await_account", awaiting(closed))
     with pytest.raises(MailpodError):
         accounts.create(context, "carol", PASSWORD)
     assert "carol" not in [account.name for account in ready.store.accounts()]
@@ -232,7 +242,7 @@ def test_the_undo_of_a_create_leaves_a_newer_account_of_that_name_alone(ready, m
         accounts.create(ready.process(), "carol", PASSWORD)
         raise MailpodError("carol: the account does not answer")
 
-    monkeypatch.setattr(context.channel, "account", overtaken)
+    monkeypatch.setattr(context.channel, "await_account", awaiting(overtaken))
     with pytest.raises(MailpodError):
         accounts.create(context, "carol", PASSWORD)
     assert "carol" in [account.name for account in ready.store.accounts()]
