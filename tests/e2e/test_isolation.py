@@ -143,7 +143,7 @@ def test_each_daemon_of_main_runs_as_its_own_user(system: System) -> None:
         users("^nginx:"),
         users("php-fpm:"),
         users("qmgr"),
-        users("imap-login|anvil"),
+        users("(imap|submission)-login"),
     )
     for found in (web, php, postfix, dovecot):
         assert found, running

@@ -28,7 +28,7 @@ def engine(system: System, alice: Account, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(scope="module")
 def lodge(engine: OwnEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A system of another domain on that engine."""
-    with running_system("lodge.test", tmp_path_factory.mktemp("lodge"), engine.address, engine.url) as made:
+    with running_system("lodge.test", tmp_path_factory.mktemp("lodge"), engine.place) as made:
         yield made
 
 
@@ -40,8 +40,10 @@ def test_every_acknowledged_message_arrives_once_although_the_engine_restarts(
     account = lodge.create(f"under-{how.name.lower()}")
     traffic = Traffic(lodge, [account.short_address])
     with traffic.flowing():
+        lodge.engine.close()
         engine.end(how)
         engine.start()
+        lodge.engine.connect()
         until(lambda: lodge.banner(25).startswith("220"), "main's SMTP banner", 40)
     lodge.wait_until_up()
     lodge.retry_now()

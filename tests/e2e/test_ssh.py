@@ -56,22 +56,24 @@ def test_a_procmail_recipe_files_mail_into_a_folder(system: System, olga: Person
     """The user's own ~/.procmailrc is obeyed, and the folder is seen over IMAP."""
     with system.mailbox(olga.account) as mailbox:
         prefix = "INBOX." if any(name.startswith("INBOX.") for name in mailbox.folders()) else ""
-        assert mailbox.session.create(f"{prefix}Lists")[0] == "OK"
-    recipe = ":0\n* ^Subject:.*\\[list\\]\nMaildir/.Lists/\n"
+        for folder in ("Lists", "Shop"):
+            assert mailbox.session.create(f"{prefix}{folder}")[0] == "OK"
+    recipe = "TAG=$1\n\n:0\n* TAG ?? ^^shop^^\n.Shop/\n\n:0\n* ^Subject:.*\\[list\\]\n.Lists/\n"
     olga.ssh.ok(olga.account, "cat > ~/.procmailrc", stdin=recipe)
     filed = system.post(olga.account.address, "[list] news")
+    tagged = system.post(f"{olga.account.name}+shop@{system.domain}")
     kept = system.post(olga.account.address)
     system.wait_for(olga.account, filed, f"{prefix}Lists")
+    system.wait_for(olga.account, tagged, f"{prefix}Shop")
     system.wait_for(olga.account, kept)
     with system.mailbox(olga.account) as mailbox:
-        assert mailbox.count(filed) == 0
+        assert mailbox.count(filed) == mailbox.count(tagged) == 0
 
 
 def test_a_broken_procmailrc_loses_nothing(system: System, olga: Person) -> None:
-    """Mail still arrives when the recipe makes no sense."""
-    olga.ssh.ok(
-        olga.account, "cp ~/.procmailrc ~/kept; cat > ~/.procmailrc", stdin=":0\n| /no/such/program\n\n:0 {{{\n"
-    )
+    """Mail still arrives when a program is missing, a folder cannot be made and a line makes no sense."""
+    broken = ":0 w\n| /no/such/program\n\n:0\n/no/such/folder/\n\nnonsense {{{\n"
+    olga.ssh.ok(olga.account, "cp ~/.procmailrc ~/kept; cat > ~/.procmailrc", stdin=broken)
     word = system.post(olga.account.address)
     system.wait_for(olga.account, word)
     olga.ssh.ok(olga.account, "mv ~/kept ~/.procmailrc")

@@ -45,7 +45,7 @@ $config = [
 
     'language' => null,
     'skin' => 'elastic',
-    'max_message_size' => '27M',
+    'max_message_size' => '36M',
     'enable_spellcheck' => false,
     'identities_level' => 0,
     'mime_types' => '/etc/mime.types',

@@ -26,12 +26,14 @@ class Context:
         instance: prefix of everything it has on the engine.
         connect: gives the engine; called when it is first needed, so that bad input is refused without one.
         progress: told what is being done, a line at a time.
+        engine_is_here: false when somebody named an engine, whose addresses and ports may be another machine's.
     """
 
     store: Store
     instance: str
     connect: Callable[[], Engine]
     progress: Callable[[str], None]
+    engine_is_here: bool = True
 
     @cached_property
     def engine(self) -> Engine:

@@ -66,7 +66,7 @@ def up(context: Context, system: System) -> None:
     """
     before = context.store.find_system()
     moved = before is None or before.port_base != system.port_base
-    if moved or not main_runs(context):
+    if context.engine_is_here and (moved or not main_runs(context)):
         _check_ports(system)
     images.ensure_images(context.engine, context.progress)
     with _undone_on_failure(context, before):

@@ -33,9 +33,16 @@ class Result:
 
 
 class Cli:
-    """`./mailpod` with the state folder and the instance of this run in its environment."""
+    """`./mailpod` with the state folder and the instance of this run in its environment.
 
-    def __init__(self, state: Path, instance: str, extra: Mapping[str, str] | None = None) -> None:
+    Args:
+        within: words before the command that run it elsewhere on this machine.
+    """
+
+    def __init__(
+        self, state: Path, instance: str, extra: Mapping[str, str] | None = None, within: tuple[str, ...] = ()
+    ) -> None:
+        self.within = within
         self.state = state
         self.instance = instance
         self.environment = {
@@ -50,7 +57,7 @@ class Cli:
     ) -> Result:
         """Run it to its end, whatever the end is."""
         done = subprocess.run(
-            [str(ROOT / program), *arguments],
+            [*self.within, str(ROOT / program), *arguments],
             input=stdin,
             capture_output=True,
             text=True,
@@ -70,7 +77,7 @@ class Cli:
     def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         """Start it in a process group of its own, which is killed at the end whatever happened."""
         process = subprocess.Popen(
-            [str(ROOT / "mailpod"), *arguments],
+            [*self.within, str(ROOT / "mailpod"), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

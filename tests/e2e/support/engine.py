@@ -25,7 +25,12 @@ class Engine:
 
     def __init__(self, instance: str, url: str = "") -> None:
         self.instance = instance
-        self.client = docker.DockerClient(base_url=url) if url else docker.from_env()
+        self._url = url
+        self.connect()
+
+    def connect(self) -> None:
+        """Open the connection to the engine."""
+        self.client = docker.DockerClient(base_url=self._url) if self._url else docker.from_env()
 
     def containers(self) -> list[Container]:
         """Every container of this run, running or not."""

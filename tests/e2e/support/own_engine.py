@@ -4,13 +4,14 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import docker
-from docker.errors import DockerException
+from tests.e2e.support.system import Place
 from tests.e2e.support.wait import until
 
 
@@ -39,8 +40,10 @@ class OwnEngine:
         self._process: subprocess.Popen[bytes] | None = None
         third = secrets.randbelow(256)
         self._host = f"192.0.2.{4 * (third % 64) + 1}"  # RFC 5737
-        self.address = f"192.0.2.{4 * (third % 64) + 2}"
+        self._address = f"192.0.2.{4 * (third % 64) + 2}"
         self.url = f"unix://{self._run}/docker.sock"
+        self._within = ("nsenter", f"--net=/run/netns/{self.name}")
+        self.place = Place(self._address, self.url, self._within)
 
     def make(self) -> None:
         """Its disk and its network."""
@@ -54,7 +57,7 @@ class OwnEngine:
         _command("ip", "addr", "add", f"{self._host}/30", "dev", self.name)
         _command("ip", "link", "set", self.name, "up")
         for words in (
-            ("addr", "add", f"{self.address}/30", "dev", "eth0"),
+            ("addr", "add", f"{self._address}/30", "dev", "eth0"),
             ("link", "set", "eth0", "up"),
             ("link", "set", "lo", "up"),
             ("route", "add", "default", "via", self._host),
@@ -66,7 +69,7 @@ class OwnEngine:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    *("nsenter", f"--net=/run/netns/{self.name}", "dockerd"),
+                    *(*self._within, "dockerd"),
                     *("--data-root", str(self._disk / "docker"), "--exec-root", str(self._run / "x")),
                     *("--pidfile", str(self._run / "pid"), "--host", self.url, "--userland-proxy=false"),
                     *("--containerd-namespace", self.name, "--containerd-plugins-namespace", f"{self.name}-plugins"),
@@ -78,16 +81,11 @@ class OwnEngine:
         until(self._answers, f"the test's own engine:\n{self._log.read_text()[-2000:]}", 60)
 
     def _answers(self) -> bool:
-        try:
-            client = docker.DockerClient(base_url=self.url)
-        except DockerException:
-            return False
-        try:
-            return bool(client.ping())
-        except DockerException:
-            return False
-        finally:
-            client.close()
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(5)
+            connection.connect(self.url.removeprefix("unix://"))
+            connection.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+            return connection.recv(1000).startswith(b"HTTP/1.0 200")
 
     def end(self, how: signal.Signals) -> None:
         """End it and wait until it is gone."""
@@ -95,6 +93,8 @@ class OwnEngine:
             self._process.send_signal(how)
             self._process.wait(60)
             self._process = None
+        # Its containerd died with it. Where nobody reaps that process, the next dockerd takes it for alive (kill(2)).
+        (self._run / "x/containerd/containerd.pid").unlink(missing_ok=True)
 
     def take(self, *images: str) -> None:
         """Copy images from the machine's own engine."""
@@ -106,12 +106,12 @@ class OwnEngine:
 
     def fill_disk(self) -> None:
         """Leave not one byte free."""
-        with self._filler.open("wb") as filler:
+        with self._filler.open("wb", buffering=0) as filler:
             room = os.statvfs(self._disk)
             os.posix_fallocate(filler.fileno(), 0, room.f_bavail * room.f_frsize * 99 // 100)
             try:
                 while filler.write(bytes(4096)):
-                    filler.flush()
+                    continue
             except OSError:
                 return
 

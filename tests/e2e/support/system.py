@@ -70,8 +70,8 @@ class System:
     def up(self) -> None:
         """Deploy it with the launcher and let the outside reach it."""
         self.cli.ok(
-            *("up", self.domain, "--bind", self.address, "--port-base", str(self.port_base)),
-            *("--resolver", self.world.address),
+            *("up", self.domain, "--port-base", str(self.port_base), "--resolver", self.world.address),
+            *(("--bind", self.address) if self.address == "127.0.0.1" else ()),
             seconds=900,
         )
         self.authority.write_text(self.cli.ok("ca").out)
@@ -207,22 +207,35 @@ def free_port_base() -> int:
             return base
 
 
-@contextmanager
-def running_system(domain: str, folder: Path, address: str = "127.0.0.1", url: str = "") -> Iterator[System]:
-    """A system with a name of its own; nothing of it is left afterwards, whatever happened.
+@dataclass(frozen=True)
+class Place:
+    """The machine a system runs on.
 
-    Args:
-        address: of the machine the engine runs on.
-        url: of an engine of the test's own, which has all images; the machine's when empty.
+    Attributes:
+        address: of main's published ports, seen from the tests.
+        url: of the engine; empty for the usual one.
+        within: words before a command that run it there.
     """
+
+    address: str = "127.0.0.1"
+    url: str = ""
+    within: tuple[str, ...] = ()
+
+
+HERE = Place()
+
+
+@contextmanager
+def running_system(domain: str, folder: Path, place: Place = HERE) -> Iterator[System]:
+    """A system with a name of its own; nothing of it is left afterwards, whatever happened."""
     instance = f"mpt{secrets.token_hex(3)}"
-    engine = Engine(instance, url)
-    cli = Cli(folder / "state", instance, {"DOCKER_HOST": url} if url else None)
+    engine = Engine(instance, place.url)
+    cli = Cli(folder / "state", instance, {"DOCKER_HOST": place.url} if place.url else None, place.within)
     try:
-        world = World(engine, domain, "" if url else BASE_IMAGE)
+        world = World(engine, domain, "" if place.url else BASE_IMAGE)
         world.make_network()
-        system = System(domain, cli, engine, world, folder, address)
-        with resolving(domain, address):
+        system = System(domain, cli, engine, world, folder, place.address)
+        with resolving(domain, place.address):
             try:
                 system.up()
             except BaseException as error:

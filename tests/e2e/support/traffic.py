@@ -66,4 +66,5 @@ def arrived_once(system: System, accounts: list[Account], expected: list[str]) -
 
     until(lambda: not set(expected) - set(counts()), f"{len(expected)} messages", 60, every=0.5)
     found = counts()
-    assert [word for word in expected if found[word] != 1] == []
+    again = {word: found[word] for word in expected if found[word] != 1}
+    assert not again, f"{len(again)} of {len(expected)} messages arrived more than once: {again}"
