@@ -100,7 +100,7 @@ class OwnEngine:
         """Copy images from the machine's own engine."""
         here, there = docker.from_env(), docker.DockerClient(base_url=self.url, timeout=300)
         for image in images:
-            there.images.load(b"".join(here.images.get(image).save(named=True)))
+            there.images.load(b"".join(here.images.get(image).save(named=image)))
         here.close()
         there.close()
 
