@@ -25,7 +25,7 @@ def test_an_account_runs_with_no_more_rights_than_were_named(docker_lab):
     assert any(option.startswith("no-new-privileges") for option in host["SecurityOpt"])
     assert (host["PidsLimit"], host["Memory"], host["MemorySwap"]) == (16, 64 << 20, 64 << 20)
     assert (host["Privileged"], host["PortBindings"] or {}) == (False, {})
-    assert host["RestartPolicy"]["Name"] == "unless-stopped"
+    assert host["RestartPolicy"]["Name"] == "always"
     assert host["Tmpfs"] == wanted.tmpfs
     assert host["Dns"] == ["192.0.2.53"]
     assert host["LogConfig"]["Config"].keys() == {"max-size", "max-file"}

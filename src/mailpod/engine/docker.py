@@ -206,7 +206,8 @@ class DockerEngine:
             mem_limit=spec.memory,
             # Without this a container may use as much swap again as its memory.
             memswap_limit=spec.memory,
-            restart_policy={"Name": "unless-stopped"},
+            # "unless-stopped" leaves down what died with an engine that was killed.
+            restart_policy={"Name": "always"},
             network_mode=spec.network,
             dns=[spec.dns] if spec.dns else None,
             log_config=docker.types.LogConfig(type="json-file", config={"max-size": "5m", "max-file": "3"}),
