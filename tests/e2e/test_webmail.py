@@ -6,42 +6,24 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
-from playwright.sync_api import Error as PlaywrightError
+from tests.e2e.support.browser import chromium
 from tests.e2e.support.mail import compose, token
 from tests.e2e.support.system import Account, System
-from tests.e2e.support.wait import until
 
+PATIENCE = 20_000  # milliseconds, on a machine that is busy with many containers
 SUBJECT = "Été à Zürich «» 夏 "
 
 
 @pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def browser(system: System, playwright: Playwright) -> Iterator[Browser]:
-    """Chromium for which the system's names lead to main and no other name exists."""
-    rules = [
-        f"MAP {system.domain} 127.0.0.1",
-        f"MAP *.{system.domain} 127.0.0.1",
-        "EXCLUDE 127.0.0.1",
-        "MAP * ~NOTFOUND",
-    ]
-    running = playwright.chromium.launch(
-        executable_path="/usr/bin/chromium",
-        args=[
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            f"--host-resolver-rules={', '.join(rules)}",
-        ],
-    )
+def browser(system: System, playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    running = chromium(playwright, system.world, tmp_path_factory.mktemp("browser"))
     yield running
     running.close()
 
@@ -49,31 +31,16 @@ def browser(system: System, playwright: Playwright) -> Iterator[Browser]:
 def new_page(browser: Browser, locale: str = "en-US") -> Page:
     # The chain up to the system's own authority is checked with curl below; Chromium would need it in its store.
     page = browser.new_context(ignore_https_errors=True, locale=locale).new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(PATIENCE)
     return page
 
 
-def visit(page: Page, url: str) -> None:
-    """Go there, once more if an interface of the machine came or went just then."""
-
-    def arrived() -> bool:
-        try:
-            page.goto(url)
-        except PlaywrightError as error:
-            if "ERR_NETWORK_CHANGED" in str(error):
-                return False
-            raise
-        return True
-
-    until(arrived, url)
-
-
 def address(system: System, host: str = "webmail.") -> str:
-    return f"https://{host}{system.domain}:{system.port(443)}/"
+    return f"https://{host}{system.domain}/"
 
 
 def log_in(page: Page, system: System, login: str, password: str, host: str = "webmail.") -> None:
-    visit(page, address(system, host))
+    page.goto(address(system, host))
     page.fill("#rcmloginuser", login)
     page.fill("#rcmloginpwd", password)
     page.click("#rcmloginsubmit")
@@ -99,7 +66,7 @@ def test_every_form_of_the_login_opens_the_mailbox(
 def test_a_wrong_password_is_told_and_opens_nothing(system: System, browser: Browser, alice: Account) -> None:
     page = new_page(browser)
     log_in(page, system, alice.name, "wrong password")
-    expect(page.locator("#messagestack .error, #messagestack .warning").first).to_be_visible(timeout=20_000)
+    expect(page.locator("#messagestack .error, #messagestack .warning").first).to_be_visible()
     expect(page.locator("#rcmloginpwd")).to_be_visible()
     page.context.close()
 
@@ -116,7 +83,7 @@ def test_webmail_speaks_the_browsers_language(system: System, browser: Browser, 
     """Before and after somebody has logged in for the first time."""
     reader = system.create(f"reader-{locale.lower()}")
     page = new_page(browser, locale)
-    visit(page, address(system))
+    page.goto(address(system))
     expect(page.locator("label[for=rcmloginpwd]")).to_contain_text(label)
     expect(page.locator("html")).to_have_attribute("lang", locale[:2])
     log_in(page, system, reader.name, reader.password)
@@ -182,7 +149,7 @@ def test_a_message_from_outside_is_read_and_answered(
 def test_the_accounts_addresses_are_its_identities(system: System, browser: Browser, alice: Account) -> None:
     """Both addresses may be chosen as sender, the short one first."""
     page = logged_in(browser, system, alice)
-    visit(page, f"{address(system)}?_task=mail&_action=compose")
+    page.goto(f"{address(system)}?_task=mail&_action=compose")
     options = page.locator("#_from option").all_text_contents()
     assert len(options) == 2
     assert alice.short_address in options[0]
@@ -196,7 +163,7 @@ def test_a_large_file_can_be_attached(system: System, browser: Browser, alice: A
     large = tmp_path / "large.bin"
     large.write_bytes(bytes(25 * 1024 * 1024))
     page = logged_in(browser, system, alice)
-    visit(page, f"{address(system)}?_task=mail&_action=compose")
+    page.goto(f"{address(system)}?_task=mail&_action=compose")
     page.fill("#_to + ul input, #_to", "erin@outside.test")
     page.keyboard.press("Enter")
     page.fill("#compose-subject", word)
@@ -222,7 +189,7 @@ def test_the_web_server_presents_the_systems_certificate_and_leads_to_https(syst
         "/dev/null",
     )
     plain = system.world.run("curl", "--silent", *trust, f"http://webmail.{system.domain}/?_task=mail")[1]
-    assert plain == f"301 {address(system)}?_task=mail"
+    assert plain == f"301 https://webmail.{system.domain}:{system.port(443)}/?_task=mail"
     for host in ("webmail.", ""):
         code, output = system.world.run("curl", "--silent", "--show-error", *trust, f"https://{host}{system.domain}/")
         assert (code, output.strip()) == (0, "200")
