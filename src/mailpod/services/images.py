@@ -12,16 +12,24 @@ from mailpod.host.base_image import ensure_base_image
 SOURCES = Path(__file__).resolve().parents[3]
 """The folder that holds `compose.yaml` and `images/`."""
 
-_BASE = "mailpod/base:trixie"
+_DEBIAN = "mailpod/base:trixie"
 
 
 @dataclass(frozen=True)
 class Image:
-    """One image: its repository on the engine, its folder below `images/`, its target there (empty: the last)."""
+    """One image of ours.
+
+    Attributes:
+        repository: its name on the engine.
+        folder: what it is built from, below `images/`.
+        target: its target there (empty: the last).
+        base: the image of ours that it is built on; without one, Debian's.
+    """
 
     repository: str
     folder: str
-    target: str
+    target: str = ""
+    base: "Image | None" = None
 
     @property
     def context(self) -> Path:
@@ -31,7 +39,7 @@ class Image:
     @cached_property
     def tag(self) -> str:
         """Its full name: the tag is a hash of every file it is built from, so a change has another name."""
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(self.base.tag.encode() if self.base else b"")
         for path in sorted(self.context.rglob("*")):
             if path.is_file():
                 executable = bool(path.stat().st_mode & 0o100)
@@ -40,20 +48,24 @@ class Image:
         return f"{self.repository}:{digest.hexdigest()[:12]}"
 
 
-MAIN = Image("mailpod/main", "main", "")
-ACCOUNT = {"classic": Image("mailpod/account-classic", "account", "classic")}
+COMMON = Image("mailpod/common", "common")
+MAIN = Image("mailpod/main", "main", base=COMMON)
+ACCOUNT = {"classic": Image("mailpod/account-classic", "account", "classic", COMMON)}
 ALL = (MAIN, *ACCOUNT.values())
 
 
 def ensure_images(engine: Engine, progress: Callable[[str], None], images: Iterable[Image] = ALL) -> None:
-    """Build those of `images` that are missing, and first the base they stand on."""
-    missing = [image for image in images if not engine.has_image(image.tag)]
-    if not missing:
-        return
-    ensure_base_image(engine, _BASE, progress)
-    for image in missing:
+    """Build those of `images` that are missing, and first what they stand on."""
+    for image in images:
+        if engine.has_image(image.tag):
+            continue
+        if image.base:
+            ensure_images(engine, progress, [image.base])
+        else:
+            ensure_base_image(engine, _DEBIAN, progress)
+        base = image.base.tag if image.base else _DEBIAN
         progress(f"building {image.tag} (some minutes, once)")
-        engine.build_image(image.context, image.tag, image.target, {"BASE": _BASE}, _ignore)
+        engine.build_image(image.context, image.tag, image.target, {"BASE": base}, _ignore)
 
 
 def _ignore(_line: str) -> None:
