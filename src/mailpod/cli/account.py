@@ -8,7 +8,7 @@ import typer
 from mailpod.cli import output, parse
 from mailpod.cli.state import context
 from mailpod.model.errors import InvalidInput
-from mailpod.model.records import DEFAULT_MEMORY
+from mailpod.model.records import DEFAULT_MEMORY, Stack
 from mailpod.services import accounts
 from mailpod.services.accounts import AccountView
 from mailpod.services.passwords import generate_password
@@ -23,10 +23,8 @@ KeyFile = Annotated[
     typer.Option("--ssh-key", help="File with public SSH keys that may log in.", show_default=False),
 ]
 Memory = Annotated[str | None, typer.Option(help="Limit of memory, e.g. 256m.", show_default=False)]
-StackName = Annotated[str, typer.Option(help="Software inside the account.")]
+StackName = Annotated[Stack, typer.Option(help="Software inside the account.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-
-STACKS = ("classic",)
 
 
 def as_json(view: AccountView) -> dict[str, Any]:
@@ -75,12 +73,10 @@ def create(
     json: Json = False,
 ) -> None:
     """Create an account; returns when its SMTP, IMAP and SSH servers answer."""
-    if stack not in STACKS:
-        raise InvalidInput(f"there is no stack {stack!r}", f"choose one of: {', '.join(STACKS)}")
     keys = parse.ssh_keys(ssh_key) if ssh_key else ()
     limit = DEFAULT_MEMORY if memory is None else parse.memory(memory)
     password = parse.password_line() if password_stdin else generate_password()
-    made = accounts.create(context(), name, password, ssh_keys=keys, memory=limit)
+    made = accounts.create(context(), name, password, ssh_keys=keys, stack=stack, memory=limit)
     if json:
         output.document(as_json(made) | {"password": password})
         return
@@ -141,12 +137,20 @@ def passwd(name: Known, password_stdin: Stdin = False, json: Json = False) -> No
 
 
 @app.command("set")
-def set_(name: Known, ssh_key: KeyFile = None, memory: Memory = None, json: Json = False) -> None:
+def set_(
+    name: Known,
+    ssh_key: KeyFile = None,
+    no_ssh_key: Annotated[bool, typer.Option("--no-ssh-key", help="Take its SSH keys away.")] = False,
+    memory: Memory = None,
+    json: Json = False,
+) -> None:
     """Change an account's limit of memory or its SSH keys."""
-    keys = parse.ssh_keys(ssh_key) if ssh_key else None
+    if ssh_key and no_ssh_key:
+        raise InvalidInput("--ssh-key and --no-ssh-key exclude each other", "give one of them")
+    keys = parse.ssh_keys(ssh_key) if ssh_key else () if no_ssh_key else None
     limit = None if memory is None else parse.memory(memory)
     if keys is None and limit is None:
-        raise InvalidInput("nothing to change", "give --memory SIZE or --ssh-key FILE")
+        raise InvalidInput("nothing to change", "give --memory SIZE, --ssh-key FILE or --no-ssh-key")
     view = accounts.change(context(), name, memory=limit, ssh_keys=keys)
     if json:
         output.document(as_json(view))

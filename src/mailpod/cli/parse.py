@@ -4,10 +4,6 @@ import re
 import sys
 from pathlib import Path
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_ssh_public_key
-
 from mailpod.model.errors import InvalidInput
 from mailpod.model.records import MIN_MEMORY
 
@@ -54,6 +50,10 @@ def ssh_keys(path: Path) -> tuple[str, ...]:
 
 
 def _public_key(path: Path, line: str) -> str:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.serialization import load_ssh_public_key
+
     # sshd accepts options before a key (sshd(8)); those are main's to give.
     if line.startswith("ssh-dss"):
         raise InvalidInput(f"the key in {path} is of a kind that OpenSSH no longer accepts", _MAKE_KEY)

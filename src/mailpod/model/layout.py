@@ -86,16 +86,15 @@ def account_files(
         File("etc/ssh/ssh_host_ed25519_key.pub", f"{identity.ssh_host_public}\n".encode()),
         File("etc/ssh/operator_keys", f"{operator_key}\n".encode()),
         File("etc/ssh/user_keys", keys.encode()),
-        *_tls_files(identity, authority),
+        *tls_files(identity, authority),
         File("etc/relay/sasl_passwd", f"{_RELAY} {account.name}:{identity.relay_secret}\n".encode(), 0o600),
         File("etc/relay/main_key", f"{main_fingerprint} main\n".encode()),
     ]
 
 
-def main_files(identity: Identity, authority: str, tables: dict[str, str]) -> list[File]:
-    """The files main has from the control plane."""
-    rendered = [File(f"etc/tables/{path}", text.encode(), 0o600) for path, text in sorted(tables.items())]
-    return [*_tls_files(identity, authority), *rendered]
+def table_files(tables: dict[str, str]) -> list[File]:
+    """Main's tables, by their path below its folder of tables."""
+    return [File(f"etc/tables/{path}", text.encode(), 0o600) for path, text in sorted(tables.items())]
 
 
 def password_file(hashed: str) -> File:
@@ -107,7 +106,8 @@ def password_file(hashed: str) -> File:
     return File("etc/password", f"{hashed}\n".encode(), 0o600)
 
 
-def _tls_files(identity: Identity, authority: str) -> list[File]:
+def tls_files(identity: Identity, authority: str) -> list[File]:
+    """The key and certificate of main or an account, and the authority's certificate, PEM."""
     return [
         File("etc/tls/key.pem", identity.tls_key.encode(), 0o600),
         File("etc/tls/cert.pem", identity.tls_certificate.encode()),

@@ -1,7 +1,7 @@
 """Accounts: create, list, show, change, delete and bring back."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -84,26 +84,38 @@ def create(
         id=new_id(), name=account_name(name), created=now(), stack=stack, memory=memory, ssh_keys=ssh_keys
     )
     check_password(password)
-    _need_main(context)
-    hashed = hash_password(password)
-    ensure_images(context.engine, context.progress, [ACCOUNT[stack]])
-    with context.store.lock("converge", shared=True), _undone_on_failure(context, account, purge=True):
-        with context.store.lock():
-            _check_free(context, account.name)
-            # Before others can see the account, so that nobody makes its keys a second time.
-            context.account_identity(account)
-            context.store.save_account(account)
-        context.progress(f"creating {account.name}")
-        _bring_up(context, account, [layout.password_file(hashed)])
-    return show(context, account.name)
+    # Hashing takes a processor's time on purpose; it goes on beside all that the engine takes time for.
+    with ThreadPoolExecutor(1) as pool:
+        hashed = pool.submit(hash_password, password)
+        _need_main(context)
+        ensure_images(context.engine, context.progress, [ACCOUNT[stack]])
+        with context.store.lock("converge", shared=True), _undone_on_failure(context, account, purge=True):
+            with context.store.lock():
+                _check_free(context, account.name)
+                # Before others can see the account, so that nobody makes its keys a second time.
+                context.account_identity(account)
+                context.store.save_account(account)
+            context.progress(f"creating {account.name}")
+            _bring_up(context, account, lambda: [layout.password_file(hashed.result())])
+        return show(context, account.name)
 
 
-def _bring_up(context: Context, account: Account, files: list[File]) -> None:
-    """Start the account's container while main learns of it: mail that comes too early waits at main."""
-    seed = [*context.account_files(account), *files]
+def _bring_up(context: Context, account: Account, more: Callable[[], Iterable[File]] = tuple) -> None:
+    """Start the account's container while main learns of it: mail that comes too early waits at main.
+
+    Args:
+        context: the system.
+        account: which account.
+        more: gives what its volume gets beside the files of every account, once the container has been made.
+    """
+
+    def seed() -> Iterator[File]:
+        yield from context.account_files(account)
+        yield from more()
+
     with context.channel.await_account(account.name) as answered, ThreadPoolExecutor(1) as pool:
         tables = pool.submit(push_tables, context)
-        context.engine.create(context.account_spec(account), seed)
+        context.engine.create(context.account_spec(account), seed())
         answered()
         tables.result()
 
@@ -131,13 +143,16 @@ def _undone_on_failure(context: Context, account: Account, *, purge: bool) -> It
 
 
 def _retire(context: Context, account: Account, *, purge: bool) -> None:
-    """Take an account out of the desired state, then off the engine; its volume stays unless `purge`."""
+    """Take an account out of the desired state, out of main, then off the engine; its volume stays unless `purge`."""
     with context.store.lock():
         context.store.save_deleted(account.model_copy(update={"deleted": account.deleted or now(), "purge": purge}))
         context.store.forget_account(account)
-    remove_container(context, account)
-    if main_runs(context):
-        push_tables(context)
+    try:
+        # First, so that main refuses what could not be delivered any more.
+        if main_runs(context):
+            push_tables(context)
+    finally:
+        remove_container(context, account)
     if purge:
         finish_purge(context, account)
 
@@ -173,21 +188,43 @@ def set_password(context: Context, name: str, password: str) -> None:
 def change(
     context: Context, name: str, *, memory: int | None = None, ssh_keys: tuple[str, ...] | None = None
 ) -> AccountView:
-    """Change what is given of an account, and make its container follow."""
+    """Change what is given of an account, and make its container follow.
+
+    Raises:
+        NotFound: there is no such account.
+        MailpodError: its container could not follow; the account is as it was.
+    """
+    context.require_system()
+    before = context.store.account(name.lower())
     _need_main(context)
-    with context.store.lock():
-        account = context.store.account(name.lower())
-        update = {"memory": memory, "ssh_keys": ssh_keys}
-        changed = account.model_copy(update={key: value for key, value in update.items() if value is not None})
-        context.store.save_account(changed)
-    container = layout.account_container(context.instance, account.name)
-    if context.account_spec(changed).digest() != context.account_spec(account).digest():
-        context.progress(f"replacing {container}")
-        context.engine.remove(container)
-        context.engine.create(context.account_spec(changed), context.account_files(changed))
-    refresh(context, changed)
+    ensure_images(context.engine, context.progress, [ACCOUNT[before.stack]])
+    with context.store.lock("converge", shared=True):
+        with context.store.lock():
+            before = context.store.account(before.name)
+            update = {"memory": memory, "ssh_keys": ssh_keys}
+            changed = before.model_copy(update={key: value for key, value in update.items() if value is not None})
+            context.store.save_account(changed)
+        try:
+            _follow(context, changed)
+        except BaseException:
+            context.store.save_account(before)
+            context.progress(f"undoing the change of {before.name}")
+            with contextlib.suppress(MailpodError):
+                _follow(context, before)
+            raise
+    return show(context, before.name)
+
+
+def _follow(context: Context, account: Account) -> None:
+    """Make the account's container anew if it is not as desired, and give it and main their files."""
+    spec = context.account_spec(account)
+    there = next((w for w in observed_accounts(context) if w.labels.get(LABEL_ID) == account.id), None)
+    if there is None or there.spec != spec.digest():
+        context.progress(f"replacing {spec.name}")
+        context.engine.remove(spec.name)
+        context.engine.create(spec, context.account_files(account))
+    refresh(context, account)
     push_tables(context)
-    return show(context, account.name)
 
 
 def delete(context: Context, name: str, *, purge: bool) -> Account:
@@ -230,13 +267,14 @@ def undelete(context: Context, name: str) -> AccountView:
     account = kept[-1].model_copy(update={"deleted": None})
     if layout.account_volume(context.instance, account) not in context.engine.volumes(context.instance):
         raise NotFound(f"the volume of {wanted!r} is gone", "restore it from a backup")
+    ensure_images(context.engine, context.progress, [ACCOUNT[account.stack]])
     with context.store.lock("converge", shared=True), _undone_on_failure(context, account, purge=False):
         with context.store.lock():
             _check_free(context, wanted)
             context.store.save_account(account)
             context.store.forget_deleted(account.id)
         context.progress(f"bringing back {wanted}")
-        _bring_up(context, account, [])
+        _bring_up(context, account)
     return show(context, wanted)
 
 

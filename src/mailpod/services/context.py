@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from mailpod.engine.port import Engine
 from mailpod.model import layout
@@ -13,8 +14,10 @@ from mailpod.model.records import Account, System
 from mailpod.model.spec import WorkloadSpec
 from mailpod.services.channel import Channel
 from mailpod.services.images import ACCOUNT
-from mailpod.services.keys import Keys, fingerprint
 from mailpod.store import Store
+
+if TYPE_CHECKING:
+    from mailpod.services.keys import Keys
 
 
 @dataclass
@@ -63,8 +66,10 @@ class Context:
         _ = self.system
 
     @cached_property
-    def keys(self) -> Keys:
-        """The system's keys."""
+    def keys(self) -> "Keys":
+        """The system's keys; only who needs them waits for the library behind them."""
+        from mailpod.services.keys import Keys
+
         return Keys(self.store, self.system.domain)
 
     @cached_property
@@ -83,6 +88,8 @@ class Context:
 
     def account_files(self, account: Account) -> list[File]:
         """The files an account has from the control plane."""
+        from mailpod.services.keys import fingerprint
+
         return layout.account_files(
             account,
             self.account_identity(account),

@@ -12,10 +12,10 @@ from mailpod.model.errors import AlreadyExists, InvalidInput, MailpodError
 from mailpod.model.plan import Step
 from mailpod.model.records import PORTS, System
 from mailpod.model.spec import LABEL_ROLE
+from mailpod.model.subnet import unique_local_subnet
 from mailpod.services import images
 from mailpod.services.channel import ChannelClosed
 from mailpod.services.context import Context
-from mailpod.services.keys import unique_local_subnet
 from mailpod.services.reconcile import converge, main_files, main_runs
 from mailpod.services.waiting import until
 from mailpod.store import Store, write_durably

@@ -8,7 +8,6 @@ An identity is written once and kept, so that an element that is made anew is th
 """
 
 import hashlib
-import ipaddress
 import secrets
 import tomllib
 from collections.abc import Iterable
@@ -208,9 +207,3 @@ def _needs_renewal(pem: str, names: tuple[str, ...]) -> bool:
     alternative = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     same = set(alternative.get_values_for_type(x509.DNSName)) == set(names)
     return not same or certificate.not_valid_after_utc - now() < _RENEW_BEFORE
-
-
-def unique_local_subnet() -> str:
-    """A random /64 of unique local addresses (RFC 4193 section 3.2)."""
-    packed = b"\xfd" + secrets.token_bytes(5) + b"\0\0" + bytes(8)
-    return str(ipaddress.IPv6Network((packed, 64)))

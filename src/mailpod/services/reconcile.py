@@ -27,11 +27,15 @@ def push_tables(context: Context) -> None:
     Concurrent callers take turns, and each renders after its turn has come: the last swap is the newest state.
     """
     with context.store.lock("tables"):
-        context.channel.main("deploy", main_files(context))
+        context.channel.main("tables", _table_files(context))
 
 
 def main_files(context: Context) -> list[File]:
     """The files main is to have now."""
+    return [*layout.tls_files(context.main_identity, context.keys.authority()), *_table_files(context)]
+
+
+def _table_files(context: Context) -> list[File]:
     accounts = context.store.accounts()
     # An account without an identity is one whose `create` stopped early; it has no address before `apply` made one.
     for account in accounts:
@@ -42,7 +46,7 @@ def main_files(context: Context) -> list[File]:
         context.store.aliases(),
         context.keys.relay_secrets(account.id for account in accounts),
     )
-    return layout.main_files(context.main_identity, context.keys.authority(), tables)
+    return layout.table_files(tables)
 
 
 def steps(context: Context) -> list[Step]:

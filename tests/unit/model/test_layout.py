@@ -94,16 +94,15 @@ def test_nothing_secret_is_in_what_the_engine_is_told():
     assert "relay_secret" not in repr(IDENTITY)
 
 
-def test_the_files_of_main():
-    files = {f.path: f for f in layout.main_files(IDENTITY, "CA", {"postfix/aliases": "a b\n", "ssh/jump_keys": ""})}
-    assert sorted(files) == [
-        "etc/tables/postfix/aliases",
-        "etc/tables/ssh/jump_keys",
-        "etc/tls/ca.pem",
-        "etc/tls/cert.pem",
-        "etc/tls/key.pem",
-    ]
+def test_the_keys_of_an_element_are_its_own_to_read():
+    files = {f.path: f for f in layout.tls_files(IDENTITY, "CA")}
+    assert sorted(files) == ["etc/tls/ca.pem", "etc/tls/cert.pem", "etc/tls/key.pem"]
     assert files["etc/tls/key.pem"].mode == 0o600
+
+
+def test_the_tables_of_main():
+    files = {f.path: f for f in layout.table_files({"postfix/aliases": "a b\n", "ssh/jump_keys": ""})}
+    assert sorted(files) == ["etc/tables/postfix/aliases", "etc/tables/ssh/jump_keys"]
     assert files["etc/tables/postfix/aliases"].content == b"a b\n"
 
 

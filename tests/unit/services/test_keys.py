@@ -1,7 +1,6 @@
 import os
 import subprocess
 from datetime import timedelta
-from ipaddress import IPv6Network, ip_network
 
 import pytest
 from cryptography import x509
@@ -13,7 +12,7 @@ from cryptography.x509.verification import Store as Trust
 
 from mailpod.model.records import now
 from mailpod.services import keys as module
-from mailpod.services.keys import Keys, fingerprint, unique_local_subnet
+from mailpod.services.keys import Keys, fingerprint
 from mailpod.store import Store
 
 NAMES = ("alice.example.org", "alice.mailpod.internal")
@@ -172,13 +171,3 @@ def test_the_fingerprint_is_what_openssl_says_of_the_public_key(keys, tmp_path):
         ["openssl", "dgst", "-sha256", "-c"], input=public.stdout, capture_output=True, check=True
     ).stdout.decode()
     assert digest.split()[-1].upper() == fingerprint(identity)
-
-
-def test_subnets_are_unique_local_and_differ():
-    made = {unique_local_subnet() for _ in range(100)}
-    assert len(made) == 100
-    for text in made:
-        subnet = ip_network(text)
-        assert isinstance(subnet, IPv6Network)
-        assert subnet.prefixlen == 64
-        assert subnet.subnet_of(ip_network("fd00::/8"))
