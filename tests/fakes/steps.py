@@ -26,6 +26,7 @@ class Steps:
         self._die_at = 0
         self._fail_at: dict[int, Exception] = {}
         self._broken: tuple[str, Exception] | None = None
+        self._broken_once: tuple[str, Exception] | None = None
 
     def die_at(self, number: int) -> None:
         """Be killed just before step `number`, counted from 1."""
@@ -38,6 +39,10 @@ class Steps:
     def break_down(self, prefix: str, error: Exception) -> None:
         """Let every step from now on whose name begins with `prefix` fail."""
         self._broken = (prefix, error)
+
+    def break_once(self, prefix: str, error: Exception) -> None:
+        """Let the next step whose name begins with `prefix` fail."""
+        self._broken_once = (prefix, error)
 
     def __call__(self, what: str) -> None:
         """Take a step; called just before it has its effect."""
@@ -52,6 +57,9 @@ class Steps:
             raise error
         if self._broken and what.startswith(self._broken[0]):
             raise self._broken[1]
+        if self._broken_once and what.startswith(self._broken_once[0]):
+            error, self._broken_once = self._broken_once[1], None
+            raise error
 
 
 def full_disk() -> OSError:

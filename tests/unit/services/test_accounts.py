@@ -3,6 +3,7 @@ import tarfile
 
 import bcrypt
 import pytest
+from tests.fakes.steps import Steps
 from tests.fakes.system import DOMAIN, PASSWORD
 
 from mailpod.model import layout
@@ -170,6 +171,30 @@ def test_change_replaces_the_container_and_keeps_the_volume(system):
     system.check_converged()
 
 
+@pytest.mark.parametrize("broken", ["engine create", "channel alice deploy", "channel main tables"])
+def test_a_change_that_fails_leaves_the_account_as_it_was(system, broken):
+    system.up("alice")
+    before = system.state()
+    steps = Steps()
+    context = system.process(steps)
+    steps.break_once(broken, MailpodError("no", "try again"))
+    with pytest.raises(MailpodError):
+        accounts.change(context, "alice", memory=MIN_MEMORY)
+    assert system.state() == before
+    system.check_converged()
+
+
+def test_what_needs_a_new_container_has_an_image_for_it_first(system):
+    """The code has been updated since the last `up`, and nobody has built its images."""
+    system.up("alice", "bob")
+    accounts.delete(system.process(), "bob", purge=False)
+    system.world.images.clear()
+    system.world.registry = True
+    accounts.change(system.process(), "alice", memory=MIN_MEMORY)
+    accounts.undelete(system.process(), "bob")
+    system.check_converged()
+
+
 def test_new_keys_need_no_new_container(system):
     system.up("alice")
     container = system.world.containers["mailpod-alice"]
@@ -179,6 +204,22 @@ def test_new_keys_need_no_new_container(system):
     accounts.change(system.process(), "alice", ssh_keys=())
     assert KEY not in system.tables()["ssh/jump_keys"]
     system.check_converged()
+
+
+def test_the_last_key_can_be_taken_away(system):
+    system.up()
+    account = accounts.create(system.process(), "alice", PASSWORD, ssh_keys=(KEY,)).account
+    accounts.change(system.process(), "alice", ssh_keys=())
+    assert KEY.encode() not in system.files_of(account)["etc/ssh/user_keys"]
+    assert KEY not in system.tables()["ssh/jump_keys"]
+
+
+def test_main_refuses_the_mail_of_a_deleted_account_before_its_container_stops(system):
+    """Or it would take mail in these seconds that it can only bounce, perhaps to somebody who never sent it."""
+    system.up("alice")
+    steps = Steps()
+    accounts.delete(system.process(steps), "alice", purge=False)
+    assert steps.taken.index("channel main tables") < steps.taken.index("engine remove mailpod-alice")
 
 
 def test_delete_keeps_the_volume_and_undelete_brings_it_back(system):
