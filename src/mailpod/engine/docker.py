@@ -210,7 +210,7 @@ class DockerEngine:
             restart_policy={"Name": "always"},
             network_mode=spec.network,
             dns=[spec.dns] if spec.dns else None,
-            log_config=docker.types.LogConfig(type="json-file", config={"max-size": "5m", "max-file": "3"}),
+            log_config=docker.types.LogConfig(type="local", config={"max-size": "5m", "max-file": "3"}),
         )
         endpoint = api.create_endpoint_config(aliases=list(spec.aliases))
         return {
