@@ -8,23 +8,26 @@ secrets/                  keys (mode 0700), see `mailpod.services.keys`
 """
 
 import contextlib
-import fcntl
 import os
 import shutil
 import threading
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import tomli_w
 from pydantic import BaseModel, ValidationError
 
+from mailpod.flock import acquire
 from mailpod.model.errors import MailpodError, NotFound
 from mailpod.model.names import is_label
 from mailpod.model.records import Account, Alias, System
 
 Record = TypeVar("Record", bound=BaseModel)
+
+# Longer than any command works on a system that is well.
+_LOCK_SECONDS = 300.0
 
 
 def write_durably(path: Path, content: bytes, mode: int = 0o644) -> None:
@@ -71,15 +74,21 @@ class Store:
 
     Args:
         folder: the state folder; made on the first write.
+        progress: told when another command has to be waited for.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, progress: Callable[[str], None] = lambda _line: None) -> None:
+        self._progress = progress
         self.folder = folder
         self.secrets = folder / "secrets"
 
     @contextlib.contextmanager
     def lock(self, name: str = "lock", *, shared: bool = False) -> Iterator[None]:
-        """Hold a lock of the folder, alone or with others who share it; the kernel frees it when the process ends."""
+        """Hold a lock of the folder, alone or with others who share it; the kernel frees it when the process ends.
+
+        Raises:
+            MailpodError: another command held it for minutes, or the folder cannot be written.
+        """
         try:
             _make_folder(self.folder)
             descriptor = os.open(self.folder / f".{name}", os.O_RDWR | os.O_CREAT, 0o600)
@@ -89,7 +98,7 @@ class Store:
                 "give another with --state DIR",
             ) from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+            acquire(descriptor, self.folder, _LOCK_SECONDS, shared=shared, progress=self._progress)
             yield
         finally:
             os.close(descriptor)
@@ -107,8 +116,7 @@ class Store:
 
     def find_system(self) -> System | None:
         """The installation, or None before the first `up`."""
-        path = self.folder / "system.toml"
-        return _read(path, System) if path.exists() else None
+        return _find(self.folder / "system.toml", System)
 
     def save_system(self, system: System) -> None:
         """Write the installation."""
@@ -124,10 +132,10 @@ class Store:
         Raises:
             NotFound: there is none.
         """
-        path = self._account_path(name)
-        if not is_label(name) or not path.exists():
+        found = _find(self._account_path(name), Account) if is_label(name) else None
+        if found is None:
             raise NotFound(f"there is no account {name!r}", "see: mailpod account list")
-        return _read(path, Account)
+        return found
 
     def save_account(self, account: Account) -> None:
         """Write an account, new or changed."""
@@ -135,8 +143,8 @@ class Store:
 
     def holds(self, account: Account) -> bool:
         """Whether this account, and not another one of its name, is in the desired state."""
-        path = self._account_path(account.name)
-        return path.exists() and _read(path, Account).id == account.id
+        there = _find(self._account_path(account.name), Account)
+        return there is not None and there.id == account.id
 
     def forget_account(self, account: Account) -> None:
         """Remove an account's record, if it is there and not another account's of the same name."""
@@ -160,6 +168,17 @@ class Store:
         """Every shared address, by local part."""
         return _read_all(self.folder / "aliases", Alias)
 
+    def alias(self, local_part: str) -> Alias:
+        """The shared address `local_part`.
+
+        Raises:
+            NotFound: there is none.
+        """
+        found = _find(self._alias_path(local_part), Alias)
+        if found is None:
+            raise NotFound(f"there is no alias {local_part!r}", "see: mailpod alias list")
+        return found
+
     def save_alias(self, alias: Alias) -> None:
         """Write a shared address."""
         self._write(self._alias_path(alias.local_part), alias)
@@ -170,16 +189,14 @@ class Store:
         Raises:
             NotFound: there is none.
         """
-        path = self._alias_path(local_part)
-        if not path.exists():
-            raise NotFound(f"there is no alias {local_part!r}", "see: mailpod alias list")
-        path.unlink()
+        self.alias(local_part)
+        self._alias_path(local_part).unlink()
 
     def erase(self) -> None:
         """Remove all of the desired state and the keys; what else lies in the folder stays."""
         for name in ("accounts", "deleted", "aliases", "secrets"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
-        locks = (".lock", ".tables", ".converge")
+        locks = (".lock", ".tables", ".converge", ".system")
         for name in ("compose.env", "compose.resolver.yaml", *locks, "system.toml"):
             (self.folder / name).unlink(missing_ok=True)
 
@@ -194,22 +211,35 @@ class Store:
         write_durably(path, tomli_w.dumps(document).encode(), 0o600)
 
 
-def _read(path: Path, kind: type[Record]) -> Record:
+def _find(path: Path, kind: type[Record]) -> Record | None:
+    """The record in a file, or None when there is no such file."""
     try:
-        document: dict[str, Any] = tomllib.loads(path.read_text())
+        text = path.read_text()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(path, error) from error
+    try:
+        document: dict[str, Any] = tomllib.loads(text)
         return kind.model_validate(document)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
-        reason = str(error).replace("\n", "; ")
-        raise MailpodError(f"cannot read {path}: {reason}", "correct the file by hand or restore it") from error
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> MailpodError:
+    if isinstance(error, OSError):
+        return MailpodError(f"cannot read {path}: {error.strerror}", "run mailpod as its owner, or correct its rights")
+    reason = str(error).replace("\n", "; ")
+    return MailpodError(f"cannot read {path}: {reason}", "correct the file by hand or restore it")
 
 
 def _read_all(folder: Path, kind: type[Record]) -> list[Record]:
-    records = []
-    for path in sorted(folder.glob("*.toml")):
-        try:
-            records.append(_read(path, kind))
-        except MailpodError:
-            # One that was removed after the folder was read is not there; anything else is wrong.
-            if path.exists():
-                raise
-    return records
+    try:
+        # Not `glob`, which takes a folder that may not be read for an empty one.
+        paths = sorted(path for path in folder.iterdir() if path.suffix == ".toml")
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+    # One that was removed after the folder was read is not there.
+    return [record for path in paths if (record := _find(path, kind)) is not None]

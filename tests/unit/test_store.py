@@ -1,4 +1,5 @@
 import errno
+import io
 import multiprocessing
 import os
 import threading
@@ -32,7 +33,7 @@ def files(folder):
 
 
 def test_what_is_saved_is_read(store):
-    alias = Alias(local_part="contact", targets=("alice", "x@y.example"))
+    alias = Alias(local_part="contact", accounts=("a1+tag",), targets=("team", "x@y.example"))
     deleted = ALICE.model_copy(update={"deleted": ALICE.created, "purge": True})
     store.save_system(SYSTEM)
     store.save_account(ALICE)
@@ -210,6 +211,23 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
         pass
 
 
+def forbidden(*_arguments, **_options):
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def test_a_folder_that_may_not_be_read_is_not_taken_for_an_empty_one(store, monkeypatch):
+    """Else every account would be taken for unwanted."""
+    store.save_system(SYSTEM)
+    store.save_account(ALICE)
+    calls = (store.system, store.find_system, store.accounts, store.aliases, lambda: store.account("alice"))
+    for name in ("open", "listdir", "scandir", "stat"):
+        monkeypatch.setattr(os, name, forbidden)
+    monkeypatch.setattr(io, "open", forbidden)
+    for call in calls:
+        with pytest.raises(MailpodError, match=r"cannot read .*: Permission denied"):
+            call()
+
+
 def test_erase_takes_its_own_and_leaves_what_is_others(store):
     store.save_system(SYSTEM)
     store.save_account(ALICE)
@@ -243,6 +261,18 @@ def test_processes_take_turns(store):
         worker.join(20)
         assert worker.exitcode == 0
     assert (store.folder / "counter").read_text() == "150"
+
+
+def test_a_lock_is_told_of_and_not_waited_for_for_ever(store, monkeypatch):
+    monkeypatch.setattr("mailpod.flock._TELL_AFTER", 0)
+    monkeypatch.setattr("mailpod.store._LOCK_SECONDS", 0.1)
+    said = []
+    with store.lock(shared=True):
+        with Store(store.folder, said.append).lock(shared=True):
+            assert not said
+        with pytest.raises(MailpodError, match="another mailpod"), Store(store.folder, said.append).lock():
+            pass
+    assert said == ["waiting for another mailpod"]
 
 
 def test_a_lock_is_free_after_a_failure_and_two_locks_are_two(store):

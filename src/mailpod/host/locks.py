@@ -1,14 +1,12 @@
 """Locks between mailpod processes on one machine."""
 
-import fcntl
 import os
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mailpod.model.errors import MailpodError
+from mailpod.flock import acquire
 
 
 def lock_path(name: str, user: int) -> Path:
@@ -27,21 +25,7 @@ def lock(name: str, seconds: float) -> Iterator[None]:
     path = lock_path(name, os.getuid())
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        _acquire(descriptor, path, time.monotonic() + seconds)
+        acquire(descriptor, path, seconds)
         yield
     finally:
         os.close(descriptor)
-
-
-def _acquire(descriptor: int, path: Path, deadline: float) -> None:
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise MailpodError(
-                    f"another mailpod still holds {path}", "wait until it is done, or end it, and try again"
-                ) from None
-            time.sleep(0.05)
-        else:
-            return
