@@ -9,6 +9,9 @@ from pathlib import Path
 
 from mailpod.model.errors import EngineUnreachable, MailpodError
 
+# What the SDK takes when nobody names an engine.
+_SOCKET = "unix:///var/run/docker.sock"
+
 
 @functools.cache
 def command() -> tuple[str, ...]:
@@ -23,7 +26,10 @@ def command() -> tuple[str, ...]:
             return ("docker", "compose")
     if shutil.which("docker-compose"):
         return ("docker-compose",)
-    raise EngineUnreachable("Docker Compose is not installed", "run: apt-get install docker-compose")
+    raise EngineUnreachable(
+        "Docker Compose is not installed",
+        "run: apt-get install docker-compose (Debian) or docker-compose-v2 (Ubuntu)",
+    )
 
 
 def project(compose_files: Sequence[Path], environment: Mapping[str, str]) -> list[str]:
@@ -47,9 +53,11 @@ def down(compose_files: Sequence[Path], environment: Mapping[str, str], *, volum
 
 
 def _run(arguments: list[str], environment: Mapping[str, str]) -> None:
+    # Else Compose goes by the user's `docker context`, which the SDK knows nothing of.
+    engine = {"DOCKER_HOST": os.environ.get("DOCKER_HOST") or _SOCKET}
     done = subprocess.run(
         arguments,
-        env={**os.environ, **environment},
+        env={**os.environ, **environment, **engine},
         capture_output=True,
         text=True,
         check=False,

@@ -62,6 +62,11 @@ def candidates(packages: Sequence[str]) -> Mapping[str, str]:
     """Which of the packages exist here, with the version that would be installed."""
     if lists_missing():
         update()
+    return known(packages)
+
+
+def known(packages: Sequence[str]) -> Mapping[str, str]:
+    """Like `candidates`, by the package lists that are there: nothing is fetched, which takes rights."""
     done = subprocess.run(
         candidates_command(packages), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
@@ -107,7 +112,8 @@ def _run(command: list[str]) -> str | None:
 
 
 def last_error(output: str) -> str:
-    """The most telling line of apt's output: its last error, else its last line."""
+    """The most telling line that apt, or mmdebstrap, which runs it, wrote: its last error, else its last line."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith(("E:", "dpkg: error"))]
+    # mmdebstrap's own error only repeats apt's command line.
+    errors = [line for line in lines if line.startswith(("E:", "dpkg: error")) and "failed to execute" not in line]
     return (errors or lines or [""])[-1]

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from mailpod.host.apt import last_error
 from mailpod.host.engine import ensure_commands
 from mailpod.host.facts import environment
 from mailpod.host.locks import lock
 from mailpod.model.errors import MailpodError
-
-Console = Callable[[str], None]
 
 SUITE = "trixie"
 REFERENCE = f"debian:{SUITE}-slim"
@@ -41,7 +40,7 @@ class Images(Protocol):
         """Give an image another name."""
 
 
-def ensure_base_image(images: Images, tag: str, console: Console) -> None:
+def ensure_base_image(images: Images, tag: str, console: Callable[[str], None]) -> None:
     """Make sure Debian's base image is there under the name `tag`.
 
     Raises:
@@ -134,10 +133,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait(30)
     except subprocess.TimeoutExpired:
         process.kill()
-
-
-def last_error(output: str) -> str:
-    """The last error mmdebstrap or the apt it runs wrote, else its last line."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("E:") and "failed to execute" not in line]
-    return (errors or lines or [""])[-1]

@@ -6,7 +6,7 @@ What runs already is never restarted or reconfigured.
 import json
 import re
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from mailpod.host.facts import SOCKET, Answer, Facts, gather
 from mailpod.host.locks import lock
 from mailpod.model.errors import EngineUnreachable
 
-Console = Callable[[str], None]
+Candidates = Callable[[Sequence[str]], Mapping[str, str]]
 
 DAEMON_JSON = Path("/etc/docker/daemon.json")
 _NEEDED = ("compose", "ssh")
@@ -40,7 +40,7 @@ class Plan:
     start: bool = False
 
 
-def ensure_engine(console: Console, commands: Iterable[str] = ()) -> None:
+def ensure_engine(console: Callable[[str], None], commands: Iterable[str] = ()) -> None:
     """Make sure an engine answers and that Compose, ssh and `commands` are there.
 
     Raises:
@@ -50,7 +50,7 @@ def ensure_engine(console: Console, commands: Iterable[str] = ()) -> None:
     _ensure((*_NEEDED, *commands), console, engine=True)
 
 
-def ensure_commands(console: Console, commands: Iterable[str]) -> None:
+def ensure_commands(console: Callable[[str], None], commands: Iterable[str]) -> None:
     """Make sure that programs are there; the package of one is called like it unless told otherwise.
 
     Raises:
@@ -60,7 +60,7 @@ def ensure_commands(console: Console, commands: Iterable[str]) -> None:
     _ensure(tuple(commands), console, engine=False)
 
 
-def _ensure(commands: tuple[str, ...], console: Console, *, engine: bool) -> None:
+def _ensure(commands: tuple[str, ...], console: Callable[[str], None], *, engine: bool) -> None:
     if plan(gather(commands), engine=engine) == Plan():
         return
     with lock("host", _SET_UP_SECONDS):
@@ -68,8 +68,13 @@ def _ensure(commands: tuple[str, ...], console: Console, *, engine: bool) -> Non
         _carry_out(plan(facts, engine=engine), facts, console)
 
 
-def plan(facts: Facts, *, engine: bool) -> Plan:
+def plan(facts: Facts, *, engine: bool, candidates: Candidates = apt.known) -> Plan:
     """Decide what to do, before anything is touched.
+
+    Args:
+        facts: what is so on this machine.
+        engine: whether one is needed.
+        candidates: tells which of some packages exist here, for the command a person is to run.
 
     Raises:
         EngineUnreachable: it cannot be done here; the hint is what to run.
@@ -88,7 +93,7 @@ def plan(facts: Facts, *, engine: bool) -> Plan:
     )
     installs = decided.install_engine or bool(decided.commands)
     if decided != Plan() and (not facts.root or (installs and not facts.apt)):
-        raise EngineUnreachable(_lack(decided), _by_hand(decided, facts))
+        raise EngineUnreachable(_lack(decided), _by_hand(decided, facts, candidates))
     return decided
 
 
@@ -100,13 +105,12 @@ def _lack(decided: Plan) -> str:
     return f"not installed: {', '.join(decided.commands)}"
 
 
-def _by_hand(decided: Plan, facts: Facts) -> str:
+def _by_hand(decided: Plan, facts: Facts, candidates: Candidates) -> str:
     if not facts.apt:
         return "install Docker Engine 20.10 or newer, Docker Compose and an SSH client, and start the engine"
     if not decided.install_engine and not decided.commands:
         return "run: sudo " + shlex.join(start_command(facts))
-    engine = ["docker.io", "iptables"] if decided.install_engine else []
-    return "run: " + apt.by_hand([*engine, *(_PACKAGES.get(name, (name,))[-1] for name in decided.commands)])
+    return "run: " + apt.by_hand(packages(decided, facts, candidates(packages_asked(decided))))
 
 
 def start_command(facts: Facts) -> list[str]:
@@ -157,7 +161,7 @@ def _major(version: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _carry_out(decided: Plan, facts: Facts, console: Console) -> None:
+def _carry_out(decided: Plan, facts: Facts, console: Callable[[str], None]) -> None:
     if decided.install_engine or decided.commands:
         _install(decided, facts, console)
     if decided.start:
@@ -165,7 +169,7 @@ def _carry_out(decided: Plan, facts: Facts, console: Console) -> None:
         daemon.start(start_command(facts), detached=not facts.systemd)
 
 
-def _install(decided: Plan, facts: Facts, console: Console) -> None:
+def _install(decided: Plan, facts: Facts, console: Callable[[str], None]) -> None:
     candidates = apt.candidates(packages_asked(decided))
     chosen = packages(decided, facts, candidates)
     console(f"installing {' '.join(chosen)}")

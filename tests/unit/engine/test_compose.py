@@ -72,3 +72,12 @@ def test_a_failure_is_told_in_its_last_line(programs, said, reason):
     program(programs, "docker-compose", code=17, said=said)
     with pytest.raises(MailpodError, match=f"Docker Compose failed: {reason}$"):
         compose.up(FILES, ENVIRONMENT)
+
+
+@pytest.mark.parametrize("host", ["tcp://engine.test:2376", ""])
+def test_compose_uses_the_engine_that_the_sdk_uses(programs, monkeypatch, host):
+    """Whatever the user's `docker context` says."""
+    program(programs, "docker-compose")
+    monkeypatch.setenv("DOCKER_HOST", host)
+    compose.up(FILES, ENVIRONMENT)
+    assert called(programs)[1]["DOCKER_HOST"] == (host or "unix:///var/run/docker.sock")

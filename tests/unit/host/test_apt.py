@@ -44,6 +44,7 @@ def test_last_error():
     assert apt.last_error(output + "W: later\n") == "E: Unable to locate package nope"
     assert apt.last_error("one\ntwo\n") == "two"
     assert apt.last_error("") == ""
+    assert apt.last_error("I: x\nE: a\nE: b failed to execute\n") == "E: a", "mmdebstrap's own says less"
 
 
 def test_a_command_that_fails_gives_its_reason(tmp_path, monkeypatch):

@@ -97,8 +97,3 @@ def test_bootstrap_command(tmp_path):
     rules = [part for part in command if "path-" in part]
     assert rules[-1] == "--dpkgopt=path-include=/usr/share/doc/*/copyright"
     assert not any(part.startswith("--arch") for part in command)
-
-
-def test_last_error():
-    assert base_image.last_error("I: x\nE: a\nE: b failed to execute\n") == "E: a"
-    assert base_image.last_error("only\n") == "only"

@@ -10,7 +10,6 @@ FRESH = Facts(
     root=True,
     apt=True,
     systemd=False,
-    remote=False,
     answer=Answer.SILENT,
     dockerd=False,
     daemon_json=False,
@@ -61,7 +60,10 @@ def test_programs_alone_leave_the_engine_out():
         (
             but(FRESH, root=False, missing=("compose", "ssh")),
             "no container engine is installed",
-            ("run: sudo apt-get install --no-install-recommends docker.io iptables docker-compose openssh-client"),
+            (
+                "run: sudo apt-get install --no-install-recommends "
+                "docker.io iptables ca-certificates docker-compose openssh-client"
+            ),
         ),
         (
             but(STOPPED, root=False, systemd=True),
@@ -92,7 +94,7 @@ def test_programs_alone_leave_the_engine_out():
 )
 def test_what_cannot_be_done_is_said_with_the_command_to_run(facts, what, hint):
     with pytest.raises(EngineUnreachable) as caught:
-        plan(facts, engine=True)
+        plan(facts, engine=True, candidates=lambda _packages: BOOKWORM)
     assert (caught.value.what, caught.value.hint, caught.value.exit_code) == (what, hint, 5)
 
 
@@ -111,6 +113,15 @@ NOBLE = {**BOOKWORM, "docker.io": "28.2.2-0ubuntu1", "docker-compose-v2": "2.37.
 )
 def test_packages_by_distribution(candidates, expected):
     assert packages(plan(FRESH, engine=True), FRESH, candidates) == expected.split()
+
+
+@pytest.mark.parametrize("candidates", [BOOKWORM, TRIXIE, NOBLE])
+def test_a_person_is_told_what_would_be_installed(candidates):
+    """On Ubuntu, docker-compose does not run on its own Python."""
+    with pytest.raises(EngineUnreachable) as caught:
+        plan(but(FRESH, root=False), engine=True, candidates=lambda _packages: candidates)
+    chosen = packages(plan(FRESH, engine=True), FRESH, candidates)
+    assert caught.value.hint.endswith(f" {' '.join(chosen)}")
 
 
 def test_apparmor_comes_with_a_kernel_that_has_it():
