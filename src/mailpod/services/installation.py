@@ -2,7 +2,7 @@
 
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
@@ -62,23 +62,56 @@ def _check_address(text: str, option: str, *, four: bool) -> None:
 def up(context: Context, system: System) -> None:
     """Deploy or update the installation; safe to repeat.
 
-    A first `up` that fails leaves nothing behind; a later one leaves what ran before.
+    When main cannot be deployed, a first `up` leaves nothing behind, and a later one what ran before.
+
+    Raises:
+        AlreadyExists: the engine has a system of this instance that the state folder knows nothing of.
+        MailpodError: main could not be deployed, or an account not be brought up; all others were.
     """
-    before = context.store.find_system()
-    moved = before is None or before.port_base != system.port_base
-    if context.engine_is_here and (moved or not main_runs(context)):
-        _check_ports(system)
+    _check_up(context, system)
     images.ensure_images(context.engine, context.progress)
-    with _undone_on_failure(context, before):
-        context.adopt(system)
-        start(context)
+    with context.store.lock("system"):
+        # Another `up` may have been faster.
+        before = _check_up(context, system)
+        with _undone_on_failure(context, before):
+            context.adopt(system)
+            _deploy(context)
+        converge(context)
 
 
-def start(context: Context) -> list[Step]:
-    """Make main run as the Compose file says, then the accounts."""
-    _write_main_secrets(context)
-    context.progress("starting main")
-    context.engine.deploy_main(compose_files(context), environment(context))
+def _check_up(context: Context, system: System) -> System | None:
+    """Refuse what cannot be brought about, before anything is touched; the installation as it is in the folder."""
+    before = context.store.find_system()
+    if before is None:
+        _check_unclaimed(context)
+    if context.engine_is_here:
+        _check_ports(system, _held(context, before, system))
+    return before
+
+
+def _check_unclaimed(context: Context) -> None:
+    """Refuse to take over, or to undo, what another state folder has on the engine."""
+    if _there(context):
+        raise AlreadyExists(
+            f"the engine has an instance {context.instance!r}, of which {context.store.folder} knows nothing",
+            "give the folder of that system with --state DIR, or choose another --instance",
+        )
+
+
+def _there(context: Context) -> bool:
+    return bool(context.engine.workloads(context.instance) or context.engine.volumes(context.instance))
+
+
+def require_main(context: Context) -> None:
+    """Refuse what needs main while main is not there, before anything is touched."""
+    context.require_system()
+    if not main_runs(context):
+        raise MailpodError("the main system is not running", f"start it with: mailpod up {context.system.domain}")
+
+
+def _deploy(context: Context) -> None:
+    """Make main run as the Compose file says, and wait until it answers."""
+    _run_main(context)
     with context.store.lock("tables"):
         until(
             partial(_deployed, context),
@@ -86,7 +119,12 @@ def start(context: Context) -> list[Step]:
             "main did not start",
             "see: docker logs " + layout.main_container(context.instance),
         )
-    return converge(context)
+
+
+def _run_main(context: Context) -> None:
+    _write_main_secrets(context)
+    context.progress("starting main")
+    context.engine.deploy_main(compose_files(context), environment(context))
 
 
 def _deployed(context: Context) -> bool:
@@ -123,20 +161,66 @@ def _undone_on_failure(context: Context, before: System | None) -> Iterator[None
     try:
         yield
     except BaseException:
-        if before is not None:
-            context.store.save_system(before)
-        elif context.store.find_system():
+        if context.store.find_system():
             context.progress("undoing")
             with contextlib.suppress(MailpodError):
-                context.engine.remove_main(compose_files(context), environment(context), volumes=True)
-            context.store.erase()
+                if before is None:
+                    _take_back(context)
+                else:
+                    _put_back(context, before)
         raise
 
 
-def _check_ports(system: System) -> None:
-    """Refuse before anything is touched when somebody else listens on one of main's ports."""
+def _put_back(context: Context, before: System) -> None:
+    """Let main be as it was; what it had from the control plane is on its volume."""
+    context.adopt(before)
+    if before.running:
+        _run_main(context)
+    else:
+        context.engine.remove_main(compose_files(context), environment(context), volumes=False)
+
+
+def _take_back(context: Context) -> None:
+    """Leave nothing of a first `up`. What the engine does not let go of keeps its record, for `down --purge`."""
+    with contextlib.suppress(MailpodError):
+        context.engine.remove_main(compose_files(context), environment(context), volumes=False)
+    _remove_volumes(context)
+    if not _there(context):
+        context.store.erase()
+
+
+def _remove_volumes(context: Context) -> None:
+    for volume in context.engine.volumes(context.instance):
+        context.engine.remove_volume(volume)
+
+
+def _held(context: Context, before: System | None, system: System) -> set[int]:
+    """The ports that main itself holds now, on the address where it is to listen."""
+    everywhere = "0.0.0.0"  # noqa: S104
+    if before is None or not (before.bind == system.bind or everywhere in {before.bind, system.bind}):
+        return set()
+    return {before.port(service) for service in PORTS} if main_runs(context) else set()
+
+
+def _check_ports(system: System, held: Collection[int]) -> None:
+    """Refuse before anything is touched what the machine cannot give main.
+
+    Args:
+        system: where main is to listen.
+        held: ports that are main's already.
+    """
+    with socket.socket() as probe:
+        try:
+            probe.bind((system.bind, 0))
+        except OSError as error:
+            raise MailpodError(
+                f"{system.bind} cannot be listened on: {error.strerror}",
+                "give an address of this machine with --bind ADDRESS",
+            ) from error
     for service in PORTS:
         port = system.port(service)
+        if port in held:
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -156,20 +240,28 @@ def apply(context: Context) -> list[Step]:
     if not context.system.running:
         raise MailpodError("the system is down", f"start it with: mailpod up {context.system.domain}")
     images.ensure_images(context.engine, context.progress)
-    return start(context)
+    with context.store.lock("system"):
+        _deploy(context)
+        return converge(context)
 
 
 def down(context: Context, *, purge: bool) -> None:
     """Stop the installation and remove its containers; with `purge`, its volumes, keys and state as well."""
     context.require_system()
-    context.store.save_system(context.system.model_copy(update={"running": False}))
+    context.engine.info()
+    # The second lock keeps accounts from being made meanwhile.
+    with context.store.lock("system"), context.store.lock("converge"):
+        _down(context, purge=purge)
+
+
+def _down(context: Context, *, purge: bool) -> None:
+    context.adopt(context.store.system().model_copy(update={"running": False}))
     for workload in context.engine.workloads(context.instance):
         if workload.labels.get(LABEL_ROLE) == "account":
             context.progress(f"stopping {workload.name}")
             context.engine.remove(workload.name)
     context.progress("stopping main")
-    context.engine.remove_main(compose_files(context), environment(context), volumes=purge)
+    context.engine.remove_main(compose_files(context), environment(context), volumes=False)
     if purge:
-        for volume in context.engine.volumes(context.instance):
-            context.engine.remove_volume(volume)
+        _remove_volumes(context)
         context.store.erase()

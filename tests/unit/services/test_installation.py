@@ -1,10 +1,11 @@
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.fakes.steps import Steps
-from tests.fakes.system import PASSWORD
+from tests.fakes.system import PASSWORD, FakeSystem
 
-from mailpod.model.errors import AlreadyExists, InvalidInput, MailpodError, NotFound
+from mailpod.model.errors import AlreadyExists, EngineUnreachable, InvalidInput, MailpodError, NotFound
 from mailpod.model.plan import Create, Remove, Replace, Start
 from mailpod.services import accounts, images, installation
 
@@ -86,16 +87,121 @@ def test_a_first_up_that_fails_leaves_nothing(system, broken):
     assert not state.folder
 
 
-def test_a_later_up_that_fails_leaves_the_record(system):
+def failing_once(prefix, error):
+    """Steps of which the first that begins with `prefix` fails."""
+    left = [error]
+
+    def step(what):
+        if what.startswith(prefix) and left:
+            raise left.pop()
+
+    return step
+
+
+@pytest.mark.parametrize("error", [MailpodError("refused"), KeyboardInterrupt()])
+def test_a_later_up_that_fails_deploys_what_ran_before(system, error):
     system.up("alice")
     before = system.state()
-    steps = Steps()
-    steps.break_down("engine deploy_main", MailpodError("refused"))
-    with pytest.raises(MailpodError):
-        installation.up(system.process(steps), system.planned(port_base=20000))
+    context = system.process(failing_once("engine deploy_main", error))
+    # Compose takes the old container away before it tries the new one.
+    del system.world.containers["mailpod-main"]
+    with pytest.raises(type(error)):
+        installation.up(context, system.planned(port_base=20000))
     assert system.store.system().port_base == 0
-    assert system.state().containers == before.containers
-    assert system.state().volumes == before.volumes
+    assert system.state() == before
+
+
+def test_an_up_that_fails_after_down_leaves_it_down(system):
+    system.up("alice")
+    installation.down(system.process(), purge=False)
+    before = system.state()
+    with pytest.raises(MailpodError):
+        installation.up(system.process(failing_once("channel main", MailpodError("refused"))), system.planned())
+    assert not system.store.system().running
+    assert system.state() == before
+
+
+def test_an_account_that_does_not_start_is_no_reason_to_say_that_main_is_down(system):
+    system.up("alice", "bob")
+    installation.down(system.process(), purge=False)
+    step = failing_once("engine create mailpod-alice", MailpodError("alice does not start"))
+    with pytest.raises(MailpodError, match="alice does not start"):
+        installation.up(system.process(step), system.planned())
+    assert system.store.system().running
+    assert {"mailpod-main", "mailpod-bob"} <= set(system.world.containers)
+    installation.apply(system.process())
+    system.check_converged()
+
+
+@pytest.mark.parametrize("is_down", [False, True])
+def test_a_system_is_not_taken_over_from_another_folder(system, tmp_path, is_down):
+    """Neither its containers nor, when it is down, its volumes."""
+    system.up("alice")
+    if is_down:
+        installation.down(system.process(), purge=False)
+    before = system.state()
+    other = FakeSystem(tmp_path / "other", world=system.world)
+    with pytest.raises(AlreadyExists, match=str(other.folder)) as refused:
+        installation.up(other.process(), other.planned("other.example", port_base=30000))
+    assert "--state" in refused.value.hint
+    assert system.state() == before
+    assert not other.folder.exists()
+
+
+def test_a_first_up_whose_undo_the_engine_refuses_can_be_taken_down(system):
+    steps = Steps()
+    steps.break_down("engine", MailpodError("refused"))
+    context = system.process()
+    planned = system.planned()
+
+    def refuse(*_anything):
+        context.engine._step = steps
+        raise MailpodError("refused")
+
+    context.channel.main = refuse
+    with pytest.raises(MailpodError):
+        installation.up(context, planned)
+    installation.down(system.process(), purge=True)
+    assert not system.world.containers
+    assert not system.world.volumes
+
+
+def test_two_at_once_take_turns(system):
+    """Compose cannot be run twice at once on one project."""
+    system.up("alice")
+    planned = system.planned()
+    with ThreadPoolExecutor() as pool:
+        with system.store.lock("system"):
+            second = pool.submit(installation.up, system.process(steps := Steps()), planned)
+            with pytest.raises(TimeoutError):
+                second.result(0.2)
+            assert "engine deploy_main" not in steps.taken
+        second.result(20)
+        with system.store.lock("system"):
+            third = pool.submit(installation.down, system.process(steps := Steps()), purge=False)
+            with pytest.raises(TimeoutError):
+                third.result(0.2)
+            assert "engine remove_main" not in steps.taken
+        third.result(20)
+
+
+def test_down_waits_for_an_account_that_is_being_made(system):
+    system.up("alice")
+    with ThreadPoolExecutor() as pool:
+        with system.store.lock("converge", shared=True):
+            down = pool.submit(installation.down, system.process(), purge=False)
+            with pytest.raises(TimeoutError):
+                down.result(0.2)
+            assert "mailpod-alice" in system.world.containers
+        down.result(20)
+
+
+def test_down_without_an_engine_changes_nothing(system):
+    system.up("alice")
+    system.world.reachable = False
+    with pytest.raises(EngineUnreachable):
+        installation.down(system.process(), purge=True)
+    assert system.store.system().running
 
 
 def test_apply_repairs_whatever_was_done_behind_its_back(system):
@@ -192,6 +298,46 @@ def test_a_port_in_use_is_named_before_anything_is_touched(system, monkeypatch):
             installation.up(system.process(), system.planned(bind="127.0.0.1", port_base=base))
     assert not system.folder.exists()
     assert not system.world.containers
+
+
+def test_an_address_that_is_not_the_machines_is_refused_before_anything_is_touched(system, monkeypatch):
+    monkeypatch.setattr(installation, "_check_ports", CHECK_PORTS)
+    installation.up(system.process(), system.planned(bind="127.0.0.1", port_base=free_base()))
+    before, steps = system.state(), Steps()
+    with pytest.raises(MailpodError, match=r"192\.0\.2\.99"):
+        installation.up(system.process(steps), system.planned(bind="192.0.2.99"))
+    assert "engine deploy_main" not in steps.taken
+    assert system.state() == before
+
+
+def test_another_address_is_checked_for_what_listens_there(system, monkeypatch):
+    monkeypatch.setattr(installation, "_check_ports", CHECK_PORTS)
+    base = free_base()
+    installation.up(system.process(), system.planned(bind="127.0.0.1", port_base=base))
+    with socket.socket() as other:
+        other.bind(("127.0.0.2", base + 25))
+        other.listen()
+        with pytest.raises(MailpodError, match=f"port {base + 25}"):
+            installation.up(system.process(), system.planned(bind="127.0.0.2"))
+    assert system.store.system().bind == "127.0.0.1"
+
+
+def test_what_main_itself_holds_is_in_nobodys_way(system, monkeypatch):
+    """It may change from one address to all of them, and back, on the same ports."""
+    monkeypatch.setattr(installation, "_check_ports", CHECK_PORTS)
+    base = free_base()
+    installation.up(system.process(), system.planned(bind="127.0.0.1", port_base=base))
+    with socket.socket() as main:
+        main.bind(("127.0.0.1", base + 25))
+        main.listen()
+        installation.up(system.process(), system.planned(bind="0.0.0.0"))
+        installation.up(system.process(), system.planned(bind="127.0.0.1"))
+
+
+def free_base():
+    """A number that, added to the port of SMTP, gives a free one."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1] - 25
 
 
 def test_secrets_of_main_are_for_their_owner_alone(system):
