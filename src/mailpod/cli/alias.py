@@ -6,8 +6,8 @@ import typer
 
 from mailpod.cli import output
 from mailpod.cli.state import context
-from mailpod.model.records import Alias
 from mailpod.services import aliases
+from mailpod.services.aliases import AliasView
 
 app = typer.Typer(help="Shared addresses, such as contact@ for several people.", no_args_is_help=True)
 
@@ -15,9 +15,9 @@ Address = Annotated[str, typer.Argument(help="contact, or contact@DOMAIN.", show
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
-def as_json(alias: Alias, domain: str) -> dict[str, Any]:
+def as_json(view: AliasView) -> dict[str, Any]:
     """An alias as a JSON object."""
-    return {"address": f"{alias.local_part}@{domain}", "targets": list(alias.targets)}
+    return {"address": view.address, "targets": list(view.targets)}
 
 
 @app.command()
@@ -27,22 +27,19 @@ def add(
     json: Json = False,
 ) -> None:
     """Add an alias, or more targets to one that exists."""
-    here = context()
-    alias = aliases.add(here, address, targets)
+    view = aliases.add(context(), address, targets)
     if json:
-        output.document(as_json(alias, here.system.domain))
+        output.document(as_json(view))
 
 
 @app.command("list")
 def list_(json: Json = False) -> None:
     """List the aliases."""
-    here = context()
-    domain = here.system.domain
-    found = here.store.aliases()
+    found = aliases.views(context())
     if json:
-        output.document([as_json(alias, domain) for alias in found])
+        output.document([as_json(view) for view in found])
         return
-    output.table(("ADDRESS", "TARGETS"), ((f"{a.local_part}@{domain}", ", ".join(a.targets)) for a in found))
+    output.table(("ADDRESS", "TARGETS"), ((view.address, ", ".join(view.targets) or "(all deleted)") for view in found))
 
 
 @app.command()

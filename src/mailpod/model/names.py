@@ -25,24 +25,18 @@ _HOSTS = frozenset(
         "caldav",
         "carddav",
         "dns",
-        "imap",
         "imaps",
         "localhost",
-        "mail",
         "mailer-daemon",
         "mailpod",
         "main",
         "mta",
         "mta-sts",
-        "mx",
         "nobody",
         "noreply",
         "no-reply",
         "openpgpkey",
-        "pop",
-        "pop3",
         "root",
-        "smtp",
         "smtps",
         "ssh",
         "sftp",
@@ -53,7 +47,7 @@ _HOSTS = frozenset(
     }
 )
 
-_NUMBERED_HOST = re.compile(r"(?:ns|mx|mail|smtp|imap)[0-9]+")
+_MAYBE_NUMBERED = re.compile(r"(?:ns|mx|mail|smtp|imap|pop)[0-9]*")
 
 # The kernel's host name holds 64 bytes (uname(2)); main's is "mail." and the domain.
 MAX_DOMAIN = 59
@@ -66,7 +60,7 @@ def is_label(text: str) -> bool:
 
 def is_reserved(name: str) -> bool:
     """Whether the system, RFC 2142 or common practice already gives `name` a meaning."""
-    return name in ROLES | _RFC_2142_MORE | _HOSTS or _NUMBERED_HOST.fullmatch(name) is not None
+    return name in ROLES | _RFC_2142_MORE | _HOSTS or _MAYBE_NUMBERED.fullmatch(name) is not None
 
 
 def account_name(text: str) -> str:

@@ -4,7 +4,7 @@ import secrets
 from datetime import UTC, datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mailpod.model import addresses
 
@@ -112,8 +112,17 @@ class Alias(_Record):
 
     Attributes:
         local_part: the part before `@DOMAIN`.
-        targets: names of accounts, local parts of other aliases, or addresses elsewhere.
+        accounts: ids of accounts, each perhaps with a `+tag`. Not names: whoever gets the name of an account that was
+            deleted does not get its place here.
+        targets: local parts of other aliases, perhaps with a `+tag`, or addresses elsewhere.
     """
 
     local_part: str
-    targets: tuple[str, ...] = Field(min_length=1)
+    accounts: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _stands_for_something(self) -> "Alias":
+        if not self.accounts and not self.targets:
+            raise ValueError("an alias stands for something")
+        return self

@@ -58,11 +58,11 @@ def expand(system: System, accounts: Iterable[Account], aliases: Iterable[Alias]
     postmaster at every subdomain (RFC 5321 section 4.5.1), go to the oldest account. An alias whose targets are
     all gone is left out, so that its senders are told.
     """
-    people = {account.name: account for account in accounts}
+    people = {account.id: account for account in accounts}
     table: dict[str, tuple[str, ...]] = {a.short(system.domain): (a.canonical(system.domain),) for a in people.values()}
     shared = {alias.local_part: alias for alias in aliases}
     for alias in shared.values():
-        targets = tuple(_target(system, target) for target in alias.targets if _reaches(target, people, shared))
+        targets = members(system, alias, people, shared)
         if targets:
             table[f"{alias.local_part}@{system.domain}"] = targets
     if people:
@@ -82,15 +82,31 @@ def system_host(system: System) -> str:
     return f"mail.{system.domain}"
 
 
-def _reaches(target: str, people: Mapping[str, Account], shared: Mapping[str, Alias]) -> bool:
-    """Whether mail for `target` reaches somebody, through aliases that stand for no one in a circle."""
-    if "@" in target or target in people:
-        return True
-    return target in shared and any(_reaches(further, people, shared) for further in shared[target].targets)
+def members(
+    system: System, alias: Alias, people: Mapping[str, Account], shared: Mapping[str, Alias]
+) -> tuple[str, ...]:
+    """The addresses an alias stands for, without those that reach nobody (any more).
+
+    Args:
+        people: accounts by id.
+        shared: aliases by local part, none of which stands for itself.
+    """
+
+    def reaches(target: str) -> bool:
+        inner = shared.get(split_tag(target)[0])
+        return inner is not None and bool(members(system, inner, people, shared))
+
+    owners = ((people.get(account), tag) for account, tag in map(split_tag, alias.accounts))
+    own = [f"{owner.name}{tag}@{system.domain}" for owner, tag in owners if owner]
+    elsewhere = [target for target in alias.targets if "@" in target]
+    further = [f"{target}@{system.domain}" for target in alias.targets if "@" not in target and reaches(target)]
+    return (*own, *further, *elsewhere)
 
 
-def _target(system: System, target: str) -> str:
-    return target if "@" in target else f"{target}@{system.domain}"
+def split_tag(text: str) -> tuple[str, str]:
+    """What comes before a `+`, and the rest with it; the rest is empty when there is none."""
+    name, plus, tag = text.partition("+")
+    return name, plus + tag
 
 
 def _lines(lines: Iterable[str]) -> str:
@@ -129,12 +145,18 @@ def _sha256(secret: str) -> str:
 
 
 def _jump_keys(system: System, people: Iterable[Account]) -> str:
-    def line(account: Account, key: str) -> str:
-        targets = (account.fqdn(system.domain), internal_name(account.name))
-        opens = ",".join(f'permitopen="{target}:22"' for target in targets)
-        return f"restrict,port-forwarding,{opens} {key}"
-
-    return _lines(line(account, key) for account in people for key in account.ssh_keys)
+    # sshd(8) goes by the first line that holds a key: one that belongs to several accounts has all of them there.
+    lines: dict[str, str] = {}
+    opens: dict[str, list[str]] = {}
+    for account in people:
+        for key in account.ssh_keys:
+            blob = key.split()[1]
+            lines.setdefault(blob, key)
+            hosts = (account.fqdn(system.domain), internal_name(account.name))
+            opens.setdefault(blob, []).extend(f'permitopen="{host}:22"' for host in hosts)
+    return _lines(
+        f"restrict,port-forwarding,{','.join(dict.fromkeys(opens[blob]))} {key}" for blob, key in lines.items()
+    )
 
 
 def _identities(system: System, people: Iterable[Account]) -> str:

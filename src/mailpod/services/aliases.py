@@ -1,73 +1,170 @@
 """Shared addresses of the organisation, each standing for accounts, other aliases or addresses elsewhere."""
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
-from mailpod.model.addresses import outside_address, shared_local_part
-from mailpod.model.errors import AlreadyExists, InvalidInput, NotFound
-from mailpod.model.records import Alias
-from mailpod.services.accounts import resolve_target
+from mailpod.model.addresses import BOX, outside_address, shared_local_part
+from mailpod.model.errors import AlreadyExists, InvalidInput, MailpodError, NotFound
+from mailpod.model.records import Account, Alias
+from mailpod.model.tables import split_tag
 from mailpod.services.context import Context
+from mailpod.services.installation import require_main
 from mailpod.services.reconcile import push_tables
 
 
-def add(context: Context, address: str, targets: Iterable[str]) -> Alias:
+@dataclass(frozen=True)
+class AliasView:
+    """An alias as people see it.
+
+    Attributes:
+        targets: names of accounts that exist, local parts of aliases, and addresses elsewhere.
+    """
+
+    address: str
+    targets: tuple[str, ...]
+
+
+def views(context: Context) -> list[AliasView]:
+    """Every alias, by local part."""
+    context.require_system()
+    return [_view(context, alias) for alias in context.store.aliases()]
+
+
+def _view(context: Context, alias: Alias) -> AliasView:
+    names = {account.id: account.name for account in context.store.accounts()}
+    own = [f"{names[one]}{tag}" for one, tag in map(split_tag, alias.accounts) if one in names]
+    return AliasView(f"{alias.local_part}@{context.system.domain}", (*own, *alias.targets))
+
+
+def add(context: Context, address: str, targets: Iterable[str]) -> AliasView:
     """Add an alias, or more targets to one that exists.
 
     Args:
+        context: the system.
         address: `contact` or `contact@DOMAIN`.
-        targets: accounts by name or address, aliases by address, or addresses elsewhere.
+        targets: accounts by name or address, aliases by address, or addresses elsewhere; `+tag` is kept.
 
     Raises:
         InvalidInput: an address that cannot be one, or a circle of aliases.
         NotFound: a target in the system's own domain that does not exist.
         AlreadyExists: the address is an account's.
+        MailpodError: main does not run or does not answer; nothing has changed.
     """
-    context.engine.info()
     local_part = shared_local_part(address, context.system.domain)
-    with context.store.lock():
-        if any(account.name == local_part for account in context.store.accounts()):
-            raise AlreadyExists(f"{local_part}@{context.system.domain} is an account's", "choose another address")
-        known = {alias.local_part: alias for alias in context.store.aliases()}
-        wanted = [_target(context, known, text) for text in targets]
-        before = known[local_part].targets if local_part in known else ()
-        alias = Alias(local_part=local_part, targets=tuple(dict.fromkeys((*before, *wanted))))
-        _check_circle({**known, local_part: alias}, local_part)
+    wanted = tuple(targets)
+    _extended(context, local_part, wanted)
+    require_main(context)
+    with context.store.lock(), _as_before_on_failure(context, local_part):
+        # What was right above may have changed before the lock was ours.
+        alias = _extended(context, local_part, wanted)
         context.store.save_alias(alias)
-    push_tables(context)
-    return alias
+        push_tables(context)
+    return _view(context, alias)
 
 
 def delete(context: Context, address: str) -> str:
-    """Delete an alias and return its local part; raises `NotFound` when there is none."""
-    context.engine.info()
+    """Delete an alias and return its local part.
+
+    Raises:
+        NotFound: there is none.
+        MailpodError: main does not run or does not answer; nothing has changed.
+    """
     local_part = shared_local_part(address, context.system.domain)
-    with context.store.lock():
+    context.store.alias(local_part)
+    require_main(context)
+    with context.store.lock(), _as_before_on_failure(context, local_part):
         context.store.forget_alias(local_part)
-    push_tables(context)
+        push_tables(context)
     return local_part
 
 
-def _target(context: Context, known: Mapping[str, Alias], text: str) -> str:
-    account = resolve_target(context, text)
-    if account is not None:
-        return account
-    local, at, host = text.lower().partition("@")
+@contextlib.contextmanager
+def _as_before_on_failure(context: Context, local_part: str) -> Iterator[None]:
+    before = _known(context).get(local_part)
+    try:
+        yield
+    except BaseException:
+        if _known(context).get(local_part) != before:
+            if before:
+                context.store.save_alias(before)
+            else:
+                context.store.forget_alias(local_part)
+            # Nobody knows whether main took the change before it failed.
+            with contextlib.suppress(MailpodError):
+                push_tables(context)
+        raise
+
+
+def _known(context: Context) -> dict[str, Alias]:
+    return {alias.local_part: alias for alias in context.store.aliases()}
+
+
+def _extended(context: Context, local_part: str, wanted: Iterable[str]) -> Alias:
+    """The alias with more targets; raises like `add`."""
     domain = context.system.domain
-    if not at or host == domain:
-        if local in known:
-            return local
-        shared_local_part(text, domain)
-        raise NotFound(f"there is no account or alias {local!r}", "see: mailpod account list")
-    if host.endswith(f".{domain}"):
-        raise NotFound(f"there is no address {text}", "see: mailpod account list")
-    return outside_address(text)
+    people = {account.name: account for account in context.store.accounts()}
+    known = _known(context)
+    if local_part in people:
+        raise AlreadyExists(f"{local_part}@{domain} is an account's", "choose another address")
+    before = known.get(local_part)
+    accounts, targets = (list(before.accounts), list(before.targets)) if before else ([], [])
+    for text in wanted:
+        found = resolve(domain, people, text)
+        if found:
+            accounts.append(f"{found[0].id}{found[1]}")
+        else:
+            targets.append(_other(domain, known, text))
+    alias = Alias(local_part=local_part, accounts=tuple(dict.fromkeys(accounts)), targets=tuple(dict.fromkeys(targets)))
+    _check_circle({**known, local_part: alias}, local_part)
+    return alias
+
+
+def resolve(domain: str, people: Mapping[str, Account], text: str) -> tuple[Account, str] | None:
+    """The account, and perhaps a tag, that a name or an address of the system means, or None.
+
+    Raises:
+        InvalidInput: the tag cannot be part of an address.
+    """
+    local, at, host = text.partition("@")
+    base, tag = split_tag(local)
+    if not at or host.lower() == domain:
+        owner = people.get(base.lower())
+    else:
+        label = host.lower().removesuffix(f".{domain}")
+        owner = people.get(label) if base.lower() == BOX and label != host.lower() else None
+    if owner is None:
+        return None
+    _check_tag(tag, text)
+    return owner, tag
+
+
+def _other(domain: str, known: Mapping[str, Alias], text: str) -> str:
+    local, at, host = text.partition("@")
+    if at and host.lower() != domain:
+        if host.lower().endswith(f".{domain}"):
+            raise NotFound(f"there is no address {text}", "see: mailpod account list")
+        return outside_address(text)
+    base, tag = split_tag(local)
+    _check_tag(tag, text)
+    if shared_local_part(base, domain) not in known:
+        raise NotFound(f"there is no account or alias {base!r}", "see: mailpod account list")
+    return f"{base.lower()}{tag}"
+
+
+def _check_tag(tag: str, text: str) -> None:
+    try:
+        outside_address(f"x{tag}@example.org")
+    except InvalidInput:
+        raise InvalidInput(f"the tag in {text!r} cannot be in an address", "use letters, digits, dots and -") from None
 
 
 def _check_circle(aliases: Mapping[str, Alias], start: str) -> None:
     seen: set[str] = set()
     reached = list(aliases[start].targets)
     while reached:
-        target = reached.pop()
+        further = reached.pop()
+        target = further if "@" in further else split_tag(further)[0]
         if target == start:
             raise InvalidInput(f"the alias {start!r} would stand for itself", "leave that target out")
         if target in aliases and target not in seen:

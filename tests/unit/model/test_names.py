@@ -83,6 +83,7 @@ RESERVED = [
     "mail",
     "smtp",
     "imap",
+    "ns",
     "ns1",
     "ns2",
     "autoconfig",
