@@ -12,6 +12,7 @@ import secrets
 import tomllib
 from collections.abc import Iterable
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 
 import tomli_w
@@ -38,6 +39,8 @@ _AUTHORITY_LIFE = timedelta(days=3650)
 _LIFE = timedelta(days=820)
 _LONGEST_COMMON_NAME = 64
 _RENEW_BEFORE = timedelta(days=270)
+# A constraint of names leaves addresses free; these are all there are.
+_ADDRESSES = [x509.IPAddress(ip_network(everything)) for everything in ("0.0.0.0/0", "::/0")]
 
 
 class Keys:
@@ -64,7 +67,7 @@ class Keys:
                 .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
                 .add_extension(_usage(signing_certificates=True), critical=True)
                 # Whoever trusts it trusts it for this system alone (RFC 5280 section 4.2.1.10).
-                .add_extension(x509.NameConstraints(_trees(self._organisation, INTERNAL), None), critical=True)
+                .add_extension(x509.NameConstraints(_trees(self._organisation, INTERNAL), _ADDRESSES), critical=True)
                 .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
                 .sign(key, hashes.SHA256())
             )

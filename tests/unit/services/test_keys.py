@@ -83,6 +83,29 @@ def test_the_authority_is_one_and_may_only_sign(keys):
     assert usage.key_cert_sign
 
 
+@pytest.mark.parametrize(
+    ("name", "stands"),
+    [
+        ("DNS:mail.example.org", True),
+        ("DNS:mail.example.com", False),
+        ("IP:192.0.2.1", False),
+        ("IP:2001:db8::1", False),
+    ],
+)
+def test_the_authority_can_vouch_for_the_systems_names_alone(keys, tmp_path, name, stands):
+    """Even in the hands of whoever stole its key."""
+    keys.authority()
+    (tmp_path / "extensions").write_text(f"subjectAltName={name}\n")
+    folder = tmp_path / "secrets"
+    request = f"req -newkey rsa:2048 -nodes -subj /CN=x -keyout {tmp_path}/key -out {tmp_path}/request"
+    sign = f"x509 -req -in {tmp_path}/request -CA {folder}/ca.pem -CAkey {folder}/ca_key.pem -CAcreateserial -days 9"
+    for command in (request, f"{sign} -extfile {tmp_path}/extensions -out {tmp_path}/cert"):
+        subprocess.run(["openssl", *command.split()], capture_output=True, check=True)
+    command = f"verify -CAfile {folder}/ca.pem {tmp_path}/cert"
+    done = subprocess.run(["openssl", *command.split()], capture_output=True, check=False)
+    assert (done.returncode == 0) == stands, done.stderr
+
+
 def test_an_identity_is_kept_and_every_element_has_its_own(keys):
     first = keys.identity("a1", NAMES)
     assert keys.identity("a1", NAMES) == first
