@@ -16,6 +16,7 @@ class FakeChannel:
 
     Attributes:
         queue: what main's queue prints.
+        queues: what the queues of accounts print, by name; what is not there prints nothing.
     """
 
     def __init__(self, world: World, instance: str, step: Callable[[str], None]) -> None:
@@ -23,6 +24,7 @@ class FakeChannel:
         self._instance = instance
         self._step = step
         self.queue = b""
+        self.queues: dict[str, bytes] = {}
 
     def main(self, verb: str, files: Iterable[File] = ()) -> bytes:
         self._step(f"channel main {verb}")
@@ -36,7 +38,7 @@ class FakeChannel:
         if there is None or there.content.decode().strip() != public:
             raise ChannelClosed(f"{name} cannot be reached: host key verification failed", "see: mailpod status")
         self._deploy(container, files)
-        return b""
+        return self.queues.get(name, b"") if verb == "queue" else b""
 
     @contextlib.contextmanager
     def await_account(self, name: str) -> Iterator[Callable[[], None]]:

@@ -1,7 +1,9 @@
 """The command `mailpod`: its global options, its commands, and what an error becomes."""
 
 import os
+import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated
 
@@ -62,6 +64,10 @@ def globals_(
 
 def main() -> None:
     """Run the command line; ends the process with the exit code of the contract."""
+    # What ends it from outside undoes as much as control-C does. `nohup` has SIGHUP ignored.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     sys.exit(run(sys.argv[1:]))
 
 
@@ -71,10 +77,7 @@ def run(arguments: list[str]) -> int:
     try:
         result = command.main(_globals_first(arguments), prog_name="mailpod", standalone_mode=False)
     except MailpodError as problem:
-        if os.environ.get("MAILPOD_DEBUG") == "1":
-            raise
-        output.error(problem)
-        return problem.exit_code
+        return _failed(problem)
     except TyperException as problem:
         return _usage(problem)
     except (KeyboardInterrupt, typer.Abort):
@@ -83,15 +86,30 @@ def run(arguments: list[str]) -> int:
         # Nobody reads any more; Python must not say so once more when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except Exception as problem:
-        if os.environ.get("MAILPOD_DEBUG") == "1":
-            raise
+    except (ConnectionError, TimeoutError) as problem:
+        return _failed(MailpodError(_what(problem), "see: mailpod status"))
+    except OSError as problem:
+        # The machine's doing, not ours: a full disk, a right that is missing.
+        return _failed(MailpodError(_what(problem), "make room or correct the rights; see more with MAILPOD_DEBUG=1"))
+    except Exception as problem:  # noqa: BLE001  (whatever it is, it ends in two lines and a code)
         what = f"{type(problem).__name__}: {problem}".replace("\n", " ")
-        output.error(MailpodError(what, "see more with MAILPOD_DEBUG=1, and report it"))
-        return 1
+        return _failed(MailpodError(what, "see more with MAILPOD_DEBUG=1, and report it"))
     if result == _CONTROL_C:
         return _interrupted()
     return result if isinstance(result, int) else 0
+
+
+def _failed(problem: MailpodError) -> int:
+    """Tell of the exception that is being handled."""
+    if os.environ.get("MAILPOD_DEBUG") == "1":
+        output.note(traceback.format_exc().rstrip())
+    output.error(problem)
+    return problem.exit_code
+
+
+def _what(problem: OSError) -> str:
+    where = f"{problem.filename}: " if problem.filename else ""
+    return f"{where}{problem.strerror or problem}".replace("\n", " ")
 
 
 def _interrupted() -> int:

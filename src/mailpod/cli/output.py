@@ -1,5 +1,6 @@
 """What people see: progress and errors on standard error, results on standard output."""
 
+import contextlib
 import json
 import sys
 from collections.abc import Iterable, Sequence
@@ -10,19 +11,31 @@ from mailpod.model.errors import MailpodError
 
 def progress(line: str) -> None:
     """Tell what is being done."""
-    print(f"· {line}", file=sys.stderr, flush=True)
+    note(f"· {line}")
+
+
+def ask(question: str) -> None:
+    """Put a question to the person at the terminal."""
+    print(question, end="", file=sys.stderr, flush=True)
 
 
 def note(line: str) -> None:
     """Say something that is not the result."""
-    print(line, file=sys.stderr, flush=True)
+    # A terminal that was closed must not keep the work, or its undoing, from its end.
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
 
 
 def error(problem: MailpodError) -> None:
     """One line what was wrong, one line what to do next."""
-    print(f"mailpod: {problem.what}", file=sys.stderr)
+    note(f"mailpod: {problem.what}")
     if problem.hint:
-        print(f"  {problem.hint}", file=sys.stderr)
+        note(f"  {problem.hint}")
+
+
+def line(text: str) -> None:
+    """Print a line of the result."""
+    print(text, flush=True)
 
 
 def document(data: Any) -> None:  # noqa: ANN401  (whatever JSON can hold)
@@ -32,7 +45,7 @@ def document(data: Any) -> None:  # noqa: ANN401  (whatever JSON can hold)
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table: with lines and colours on a terminal, tab-separated elsewhere."""
-    if not sys.stdout.isatty():
+    if not (sys.stdout and sys.stdout.isatty()):
         for row in rows:
             print("\t".join(row))
         return

@@ -4,6 +4,7 @@ import re
 import sys
 from pathlib import Path
 
+from mailpod.cli import output
 from mailpod.model.errors import InvalidInput
 from mailpod.model.records import MIN_MEMORY
 
@@ -12,6 +13,9 @@ _SIZE = re.compile(r"([0-9]{1,15})([kmg]?)(?:i?b)?")
 _SHORTEST_RSA = 2048
 _MAKE_KEY = "make one with: ssh-keygen -t ed25519"
 _MOST_MEMORY = 1024**4
+# What is longer is no file of keys and no password, and may have no end.
+_LONGEST_KEY_FILE = 256 * 1024
+_LONGEST_LINE = 64 * 1024
 
 
 def memory(text: str) -> int:
@@ -36,10 +40,14 @@ def ssh_keys(path: Path) -> tuple[str, ...]:
         InvalidInput: the file cannot be read, holds no key, or holds something else.
     """
     try:
-        text = path.read_text()
+        with path.open("rb") as file:
+            content = file.read(_LONGEST_KEY_FILE + 1)
+        text = content.decode()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise InvalidInput(f"cannot read the SSH key {path}: {reason}", "give the path of a .pub file") from error
+    if len(content) > _LONGEST_KEY_FILE:
+        raise InvalidInput(f"{path} is too long for a file of SSH keys", "give the path of a .pub file")
     if "PRIVATE KEY" in text:
         raise InvalidInput(f"{path} is a private key", f"give the public one: {path}.pub")
     lines = [line.strip() for line in text.splitlines()]
@@ -74,12 +82,15 @@ def password_line() -> str:
     """The first line of standard input, without its end.
 
     Raises:
-        InvalidInput: it is not UTF-8.
+        InvalidInput: it is not UTF-8, or there is no standard input.
     """
     try:
-        return sys.stdin.readline().rstrip("\r\n")
+        # None when it was closed.
+        return sys.stdin.readline(_LONGEST_LINE).rstrip("\r\n") if sys.stdin else ""
     except UnicodeDecodeError as error:
         raise InvalidInput("the password is not UTF-8", "give one that is") from error
+    except OSError as error:
+        raise InvalidInput(f"cannot read the password: {error.strerror}", "give it on standard input") from error
 
 
 def confirm(question: str, *, yes: bool) -> None:
@@ -90,7 +101,9 @@ def confirm(question: str, *, yes: bool) -> None:
     """
     if yes:
         return
-    if not sys.stdin.isatty():
+    if not (sys.stdin and sys.stdin.isatty()):
         raise InvalidInput(f"{question} needs a yes", "add --yes")
-    if input(f"{question} [y/N] ").strip().lower() not in {"y", "yes", "o", "oui"}:
+    # Not `input`, which asks on standard output, where only the result belongs.
+    output.ask(f"{question} [y/N] ")
+    if sys.stdin.readline().strip().lower() not in {"y", "yes", "o", "oui"}:
         raise InvalidInput("nothing was done", "answer y to go on")

@@ -81,15 +81,16 @@ def status(json: Json = False) -> None:
             }
         )
         return
-    output.note(f"{found.system.domain}: webmail at {found.system.webmail()}")
+    output.line(f"{found.system.domain}: webmail at {found.system.webmail()}")
     output.table(
         ("NAME", "DESIRED", "OBSERVED", "HEALTH", "IPV4", "IPV6", "MEMORY", "WAITING", "IMAGE"),
         (_row(element) for element in (found.main, *found.accounts)),
     )
     for message in (queue or [])[:_SHOWN]:
-        output.note(f"waiting: {message.queue_id} to {', '.join(message.recipients)}: {message.reason}")
+        to = ", ".join(message.recipients)
+        output.line(f"waiting in {message.element}: {message.queue_id} to {to}: {message.reason}")
     if queue and len(queue) > _SHOWN:
-        output.note(f"… and {len(queue) - _SHOWN} more")
+        output.line(f"… and {len(queue) - _SHOWN} more")
 
 
 def _row(element: ElementStatus) -> tuple[str, ...]:
@@ -108,12 +109,10 @@ def _row(element: ElementStatus) -> tuple[str, ...]:
 
 def apply(json: Json = False) -> None:
     """Converge everything to the desired state; safe at any time."""
-    steps = [describe(step) for step in installation.apply(context())]
+    steps = installation.apply(context())
+    # Otherwise each was told when it was taken.
     if json:
-        output.document(steps)
-        return
-    for line in steps:
-        output.note(line)
+        output.document([describe(step) for step in steps])
 
 
 def ca() -> None:
@@ -123,8 +122,12 @@ def ca() -> None:
     print(here.keys.authority(), end="")
 
 
-def demo() -> None:
+def demo(
+    port_base: Annotated[
+        int | None, typer.Option(help=f"Number added to every port; {demonstration.PORT_BASE} at first.")
+    ] = None,
+) -> None:
     """Start a system on a demo domain, with two accounts and a message from outside."""
     here = context(set_up_engine=True, default_instance="demo")
     state = f" --state {options.state}" if options.state else ""
-    demonstration.run(here, f"--instance {here.instance}{state}", output.note)
+    demonstration.run(here, port_base, f"--instance {here.instance}{state}", output.line)

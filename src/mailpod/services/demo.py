@@ -21,24 +21,27 @@ _NO_RESOLVER = "127.0.0.1"
 _NAMES = ("alice", "bob")
 
 
-def run(context: Context, options: str, say: Callable[[str], None]) -> None:
+def run(context: Context, port_base: int | None, options: str, say: Callable[[str], None]) -> None:
     """Start the demo, or take up one that runs.
 
     Args:
         context: the system, in a state folder of the demo's own.
+        port_base: where main is to listen, if not where it did before or a demo usually does.
         options: what a command line needs to mean this system.
-        say: told what happens and how to go on, a line at a time.
+        say: told what came of it and how to go on, a line at a time.
     """
-    wanted = installation.planned(context.store, DOMAIN, context.instance, "127.0.0.1", PORT_BASE, _NO_RESOLVER)
+    if port_base is None and context.store.find_system() is None:
+        port_base = PORT_BASE
+    wanted = installation.planned(context.store, DOMAIN, context.instance, "127.0.0.1", port_base, _NO_RESOLVER)
     installation.up(context, wanted)
     passwords = {name: _account(context, name) for name in _NAMES}
     alice = context.store.account("alice")
     token = generate_password()
-    say(f"A message from outside to {alice.short(DOMAIN)} …")
+    context.progress(f"sending a message from outside to {alice.short(DOMAIN)}")
     _send_from_outside(context.system, alice, token)
     seen = partial(_read, context.system, alice, passwords["alice"], token, context.keys.authority())
     until(lambda: bool(seen()), 30, "the message did not arrive", "see: mailpod status")
-    say("… read over IMAP:\n")
+    say(f"A message from outside to {alice.short(DOMAIN)}, read over IMAP:\n")
     say(seen())
     _how_to_go_on(context.system, passwords, options, say)
 

@@ -1,28 +1,32 @@
 """What runs and what waits, beside what was asked for."""
 
-import contextlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mailpod.model.errors import MailpodError
-from mailpod.model.records import System
+from mailpod.model.records import Account, System
 from mailpod.model.spec import LABEL_ID, LABEL_ROLE, Workload
 from mailpod.services.context import Context
-from mailpod.services.reconcile import main_runs
+
+_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
 class Message:
-    """A message that waits in main's queue.
+    """A message that waits.
 
     Attributes:
+        element: in whose queue it is: `main`, or the account that wrote it.
         recipients: those it has not reached yet.
         reason: why the last attempt failed; empty when there was none.
         size: bytes.
     """
 
+    element: str
     queue_id: str
     sender: str
     recipients: tuple[str, ...]
@@ -36,10 +40,11 @@ class ElementStatus:
 
     Attributes:
         desired: `running` or `stopped`.
-        observed: `running`, `restarting`, `stopped` or `missing`.
+        observed: `running`, `restarting`, `stopped`, `created` (it never ran) or `missing`.
         health: `healthy`, `unhealthy`, `starting`, or empty when nothing runs.
         memory: bytes in use.
-        waiting: messages that wait in main for it (for main: all of them); None when main cannot tell.
+        waiting: messages that wait for it in main, and in itself if it runs; for main, all in its own queue. None when
+            that cannot be told.
     """
 
     name: str
@@ -55,7 +60,7 @@ class ElementStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """The installation as it is now; `queue` is None when main cannot tell."""
+    """The installation as it is now; `queue` is what waits in main and the accounts, None when main cannot tell."""
 
     system: System
     main: ElementStatus
@@ -64,27 +69,50 @@ class Status:
 
 
 def status(context: Context) -> Status:
-    """Ask the engine and main."""
+    """Ask the engine, main, and the accounts that run."""
     context.require_system()
     workloads = context.engine.workloads(context.instance)
-    messages = None
-    if main_runs(context):
-        with contextlib.suppress(MailpodError):
-            messages = queue(context)
     main = next((w for w in workloads if w.labels.get(LABEL_ROLE) == "main"), None)
-    memory = context.engine.memory(w.name for w in workloads if w.state == "running")
     by_id = {w.labels.get(LABEL_ID): w for w in workloads}
-    people = [
-        _element(context, a.name, by_id.get(a.id), memory, _for_domain(messages, a.fqdn(context.system.domain)))
-        for a in context.store.accounts()
-    ]
-    total = None if messages is None else len(messages)
-    return Status(context.system, _element(context, "main", main, memory, total), people, messages)
+    accounts = context.store.accounts()
+    with ThreadPoolExecutor(1) as pool:
+        measured = pool.submit(context.engine.memory, [w.name for w in workloads if w.state == "running"])
+        queues = _queues(context, main, [a for a in accounts if _answers(by_id.get(a.id))])
+        memory = measured.result()
+    of_main = queues.get("main")
+    people = []
+    for account in accounts:
+        own = queues.get(account.name, [])
+        waiting = None if of_main is None or own is None else len(own) + _for(of_main, account, context.system)
+        people.append(_element(context, account.name, by_id.get(account.id), memory, waiting))
+    total = None if of_main is None else len(of_main)
+    known = None if of_main is None else [message for queue in queues.values() for message in queue or ()]
+    return Status(context.system, _element(context, "main", main, memory, total), people, known)
 
 
-def queue(context: Context) -> list[Message]:
-    """Messages that wait in main, from what `postqueue -j` prints (postqueue(1))."""
-    return [_message(json.loads(line)) for line in context.channel.main("queue").splitlines() if line.strip()]
+def _answers(workload: Workload | None) -> bool:
+    """Whether it is worth asking; one that is known to be ill may take long to say nothing."""
+    return workload is not None and workload.state == "running" and workload.health != "unhealthy"
+
+
+def _queues(context: Context, main: Workload | None, accounts: list[Account]) -> dict[str, list[Message] | None]:
+    """What waits in main and in these accounts, which are reached through main; None where there is no answer."""
+    if main is None or main.state != "running":
+        return {}
+    asked: dict[str, Callable[[], bytes]] = {"main": partial(context.channel.main, "queue")}
+    for account in accounts:
+        public = context.account_identity(account).ssh_host_public
+        asked[account.name] = partial(context.channel.account, account.name, public, "queue")
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return dict(zip(asked, pool.map(_queue, asked, asked.values()), strict=True))
+
+
+def _queue(element: str, ask: Callable[[], bytes]) -> list[Message] | None:
+    """The messages in a queue, from what `postqueue -j` prints (postqueue(1)); None when nobody answers."""
+    try:
+        return [_message(element, json.loads(line)) for line in ask().splitlines() if line.strip()]
+    except MailpodError:
+        return None
 
 
 def _element(
@@ -106,15 +134,15 @@ def _element(
     )
 
 
-def _for_domain(messages: Iterable[Message] | None, fqdn: str) -> int | None:
-    if messages is None:
-        return None
-    return sum(any(address.endswith(f"@{fqdn}") for address in m.recipients) for m in messages)
+def _for(messages: list[Message], account: Account, system: System) -> int:
+    own = f"@{account.fqdn(system.domain)}"
+    return sum(any(address.endswith(own) for address in message.recipients) for message in messages)
 
 
-def _message(entry: dict[str, Any]) -> Message:
+def _message(element: str, entry: dict[str, Any]) -> Message:
     recipients = entry["recipients"]
     return Message(
+        element=element,
         queue_id=entry["queue_id"],
         sender=entry["sender"],
         recipients=tuple(one["address"] for one in recipients),

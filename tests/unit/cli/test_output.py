@@ -49,7 +49,20 @@ def test_a_table_on_a_terminal_shows_brackets_as_they_are(capsys, monkeypatch):
     assert "NAME" in out
 
 
-def test_notes_go_to_standard_error(capsys):
+def test_only_results_go_to_standard_output(capsys):
     output.progress("working")
     output.note("noted")
-    assert capsys.readouterr() == ("", "· working\nnoted\n")
+    output.line("result")
+    assert capsys.readouterr() == ("result\n", "· working\nnoted\n")
+
+
+def test_a_terminal_that_is_gone_keeps_nobody_from_working(monkeypatch):
+    class Gone:
+        def write(self, _text):
+            raise OSError(5, "Input/output error")
+
+        flush = write
+
+    monkeypatch.setattr(output.sys, "stderr", Gone())
+    output.progress("undoing")
+    output.error(MailpodError("what", "next"))

@@ -3,6 +3,7 @@ import contextlib
 import io
 import struct
 import sys
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -163,6 +164,17 @@ def test_a_file_that_is_not_there(tmp_path):
             parse.ssh_keys(path)
 
 
+def test_a_file_without_end_is_refused():
+    with pytest.raises(InvalidInput, match="too long"):
+        parse.ssh_keys(Path("/dev/zero"))
+
+
+def test_a_line_without_end_is_no_password(monkeypatch):
+    with Path("/dev/zero").open() as endless:
+        monkeypatch.setattr(sys, "stdin", endless)
+        assert len(parse.password_line()) > 5000
+
+
 @pytest.mark.parametrize(
     ("given", "password"), [("secret\n", "secret"), ("secret", "secret"), ("a b \r\nmore\n", "a b "), ("", "")]
 )
@@ -183,14 +195,27 @@ class Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize(("answer", "goes_on"), [("y", True), ("YES", True), ("oui", True), ("n", False), ("", False)])
-def test_a_question_is_asked_on_a_terminal(monkeypatch, answer, goes_on):
-    monkeypatch.setattr(sys, "stdin", Terminal())
-    monkeypatch.setattr("builtins.input", lambda _question: answer)
+def test_a_question_is_asked_on_a_terminal(monkeypatch, capsys, answer, goes_on):
+    monkeypatch.setattr(sys, "stdin", Terminal(f"{answer}\n"))
     if goes_on:
         parse.confirm("Delete?", yes=False)
     else:
         with pytest.raises(InvalidInput, match="nothing was done"):
             parse.confirm("Delete?", yes=False)
+    assert capsys.readouterr() == ("", "Delete? [y/N] "), "standard output is for the result"
+
+
+def test_control_d_is_a_no(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", Terminal(""))
+    with pytest.raises(InvalidInput, match="nothing was done"):
+        parse.confirm("Delete?", yes=False)
+
+
+def test_a_standard_input_that_was_closed_says_nothing(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    assert parse.password_line() == ""
+    with pytest.raises(InvalidInput, match="needs a yes"):
+        parse.confirm("Delete?", yes=False)
 
 
 def test_nobody_to_ask_is_a_no(monkeypatch):

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from tests.fakes.steps import Steps
 
 from mailpod.model.errors import EngineUnreachable, NotFound
 from mailpod.services import installation
@@ -37,7 +38,41 @@ def test_everything_runs_and_some_waits(system):
     assert (alice.name, alice.observed, alice.waiting, bob.waiting) == ("alice", "running", 2, 0)
     assert alice.memory == 4096
     assert alice.ipv4
-    assert found.queue[1] == Message("B", "x@y.example", ("box@alice.example.org",) * 2, "connection refused", 400)
+    assert found.queue[1] == Message(
+        "main", "B", "x@y.example", ("box@alice.example.org",) * 2, "connection refused", 400
+    )
+
+
+def test_what_waits_in_an_account_itself_is_told(system):
+    """Main refuses it for now."""
+    system.up("alice", "bob")
+    context = system.process()
+    context.channel.queue = waiting(entry("A", "box@alice.example.org"))
+    context.channel.queues["alice"] = waiting(entry("B", "erin@outside.test", reason="connection refused"))
+    found = status(context)
+    assert (found.main.waiting, [one.waiting for one in found.accounts]) == (1, [2, 0])
+    assert found.queue[1] == Message("alice", "B", "x@y.example", ("erin@outside.test",), "connection refused", 400)
+
+
+def test_an_account_that_does_not_say_what_waits_in_it_keeps_no_other_from_saying_so(system):
+    system.up("alice", "bob")
+    context = system.process()
+    context.channel.queues["bob"] = waiting(entry("B", "erin@outside.test"))
+    name = f"mailpod-alice-{system.store.account('alice').id}"
+    system.world.volumes[name].files.clear()
+    assert [one.waiting for one in status(context).accounts] == [None, 1]
+
+
+@pytest.mark.parametrize(("state", "health"), [("exited", ""), ("restarting", ""), ("running", "unhealthy")])
+def test_an_account_that_is_known_to_be_down_is_not_asked(system, state, health):
+    system.up("alice")
+    container = system.world.containers["mailpod-alice"]
+    container.state, container.health = state, health
+    steps = Steps()
+    context = system.process(steps)
+    context.channel.queue = waiting(entry("A", "box@alice.example.org"))
+    assert status(context).accounts[0].waiting == 1
+    assert "channel alice queue" not in steps.taken
 
 
 def test_what_is_down_is_told(system):
