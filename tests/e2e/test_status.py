@@ -1,5 +1,7 @@
 """`status` and `apply`: desired beside observed, and the way back to it."""
 
+from tests.e2e.support.engine import execute
+from tests.e2e.support.mail import compose, token
 from tests.e2e.support.system import Account, System
 from tests.e2e.support.wait import until
 
@@ -29,6 +31,32 @@ def test_health_becomes_good(system: System, alice: Account) -> None:
         return {found["main"]["health"], accounts[alice.name]} == {"healthy"}
 
     until(healthy, "a healthy main and account", 60, every=1)
+
+
+def test_mail_that_waits_in_an_account_is_shown(undamaged: System, alice: Account) -> None:
+    """Main does not take it: its Postfix is down. The account keeps what it took."""
+    word = token()
+    message = compose(alice.address, "erin@outside.test", word).as_string()
+    script = f"sendmail -f {alice.address} erin@outside.test <<'END'\n{message}\nEND"
+
+    def waiting() -> int:
+        found = undamaged.cli.ok("status", "--json").json()
+        (own,) = [one for one in found["queue"] or [] if one["element"] == alice.name] or [None]
+        (shown,) = [one for one in found["accounts"] if one["name"] == alice.name]
+        return int(shown["waiting"] or 0) if own and own["recipients"] == ["erin@outside.test"] else 0
+
+    assert execute(undamaged.main, "s6-svc", "-wD", "-d", "/run/service/postfix")[0] == 0
+    try:
+        code, output = execute(undamaged.engine.account(alice.name), "sh", "-c", script, user="box")
+        assert code == 0, output
+        assert until(waiting, "the message in the account", 30, every=0.5) == 1
+        lines = undamaged.cli.ok("status").out.splitlines()
+        assert any(line.startswith(f"waiting in {alice.name}: ") and "erin@outside.test" in line for line in lines)
+    finally:
+        execute(undamaged.main, "s6-svc", "-wU", "-u", "/run/service/postfix")
+    undamaged.wait_until_up()
+    execute(undamaged.engine.account(alice.name), "postqueue", "-f")
+    undamaged.world.wait_for(word, seconds=40)
 
 
 def test_apply_on_a_converged_system_does_nothing(system: System) -> None:

@@ -44,7 +44,7 @@ class ElementStatus:
         health: `healthy`, `unhealthy`, `starting`, or empty when nothing runs.
         memory: bytes in use.
         waiting: messages that wait for it in main, and in itself if it runs; for main, all in its own queue. None when
-            that cannot be told.
+            one of them does not say, and none is known.
     """
 
     name: str
@@ -60,7 +60,7 @@ class ElementStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """The installation as it is now; `queue` is what waits in main and the accounts, None when main cannot tell."""
+    """The installation as it is now; `queue` is what is known to wait in main and the accounts, None when none says."""
 
     system: System
     main: ElementStatus
@@ -83,10 +83,12 @@ def status(context: Context) -> Status:
     people = []
     for account in accounts:
         own = queues.get(account.name, [])
-        waiting = None if of_main is None or own is None else len(own) + _for(of_main, account, context.system)
+        count = len(own or ()) + _for(of_main or [], account, context.system)
+        waiting = None if not count and (of_main is None or own is None) else count
         people.append(_element(context, account.name, by_id.get(account.id), memory, waiting))
     total = None if of_main is None else len(of_main)
-    known = None if of_main is None else [message for queue in queues.values() for message in queue or ()]
+    said = [queue for queue in queues.values() if queue is not None]
+    known = [message for queue in said for message in queue] if said else None
     return Status(context.system, _element(context, "main", main, memory, total), people, known)
 
 

@@ -3,7 +3,7 @@ import json
 import pytest
 from tests.fakes.steps import Steps
 
-from mailpod.model.errors import EngineUnreachable, NotFound
+from mailpod.model.errors import EngineUnreachable, MailpodError, NotFound
 from mailpod.services import installation
 from mailpod.services.status import Message, status
 
@@ -52,6 +52,20 @@ def test_what_waits_in_an_account_itself_is_told(system):
     found = status(context)
     assert (found.main.waiting, [one.waiting for one in found.accounts]) == (1, [2, 0])
     assert found.queue[1] == Message("alice", "B", "x@y.example", ("erin@outside.test",), "connection refused", 400)
+
+
+def test_what_waits_in_an_account_is_told_although_main_does_not_say(system):
+    system.up("alice", "bob")
+    context = system.process()
+    context.channel.queues["alice"] = waiting(entry("B", "erin@outside.test"))
+
+    def down(_verb):
+        raise MailpodError("main: the mail system is down")
+
+    context.channel.main = down
+    found = status(context)
+    assert (found.main.waiting, [one.waiting for one in found.accounts]) == (None, [1, None])
+    assert [message.queue_id for message in found.queue] == ["B"]
 
 
 def test_an_account_that_does_not_say_what_waits_in_it_keeps_no_other_from_saying_so(system):
