@@ -91,6 +91,43 @@ def test_an_alias_may_stand_for_another_alias_and_reaches_everyone_once(
         system.cli.ok("alias", "delete", name)
 
 
+def test_an_alias_may_name_an_address_with_a_tag(system: System, alice: Account) -> None:
+    """So that a filter of hers knows under which alias it came."""
+    system.cli.ok("alias", "add", "lists", "alice+Lists", f"box+lists@alice.{system.domain}")
+    word = system.post(f"lists@{system.domain}")
+    message = system.wait_for(alice, word)
+    traces = [str(value) for header in ("Delivered-To", "X-Original-To") for value in message.get_all(header, [])]
+    assert any("+lists@" in trace.lower() for trace in traces), message.items()
+    system.cli.ok("alias", "delete", "lists")
+
+
+def test_who_gets_the_name_of_a_deleted_account_does_not_get_its_aliases(system: System, alice: Account) -> None:
+    """An alias of nobody is refused; the roles of RFC 2142 go to the oldest account again."""
+    system.create("fleeting")
+    system.cli.ok("alias", "add", "board", "fleeting")
+    system.cli.ok("alias", "add", "postmaster", "fleeting")
+    system.cli.ok("account", "delete", "fleeting", "--purge", "--yes")
+    newcomer = system.create("fleeting")
+    assert rcpt(system, f"board@{system.domain}") == 550
+    word = system.post(f"postmaster@{system.domain}")
+    system.wait_for(alice, word)
+    with system.mailbox(newcomer) as mailbox:
+        assert mailbox.count(word) == 0
+    for name in ("board", "postmaster"):
+        system.cli.ok("alias", "delete", name)
+
+
+def test_an_alias_that_main_cannot_be_told_of_stays_as_it_was(undamaged: System) -> None:
+    undamaged.cli.ok("alias", "add", "steady", "alice")
+    before = undamaged.cli.ok("alias", "list").out
+    undamaged.main.stop(timeout=10)
+    for arguments in (("add", "steady", "x@outside.test"), ("add", "other", "alice"), ("delete", "steady")):
+        assert undamaged.cli.run("alias", *arguments).code == 1
+    assert undamaged.cli.ok("alias", "list").out == before
+    undamaged.apply()
+    undamaged.cli.ok("alias", "delete", "steady")
+
+
 @pytest.mark.parametrize("role", ["postmaster", "abuse", "Postmaster"])
 @pytest.mark.parametrize("where", ["club.test", "alice.club.test"])
 def test_role_addresses_always_reach_someone(system: System, alice: Account, role: str, where: str) -> None:

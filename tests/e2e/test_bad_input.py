@@ -1,6 +1,7 @@
 """Bad input on the command line is refused before anything is touched, in one line what and one line what next."""
 
 import http.server
+import signal
 import socket
 import socketserver
 import threading
@@ -157,6 +158,16 @@ def test_up_with_another_domain_is_refused(untouched: System) -> None:
     refused(untouched.cli.run("up", "other.test"), 4)
 
 
+def test_up_from_another_state_folder_takes_nothing_over(untouched: System, tmp_path: Path) -> None:
+    elsewhere = Cli(tmp_path / "state", untouched.cli.instance)
+    refused(elsewhere.run("up", "other.test", "--port-base", "30000"), 4)
+    assert not elsewhere.state.exists()
+
+
+def test_up_on_an_address_that_is_not_the_machines_leaves_main_alone(untouched: System) -> None:
+    refused(untouched.cli.run("up", untouched.domain, "--bind", "192.0.2.99"), 1)
+
+
 def test_up_on_a_port_that_is_taken_is_refused(untouched: System, tmp_path: Path) -> None:
     """By whatever program; and nothing of the second system is left."""
     second = Cli(tmp_path / "state", f"{untouched.cli.instance}x")
@@ -183,6 +194,21 @@ def test_a_command_without_a_system_says_so(system: System, tmp_path: Path, argu
 )
 def test_without_an_engine_the_exit_code_is_5(untouched: System, arguments: list[str]) -> None:
     refused(untouched.cli.run(*arguments, DOCKER_HOST="unix:///nonexistent"), 5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["alias", "add", "contact+tag", "alice"], 2),
+        (["alias", "add", "contact", "not an address"], 2),
+        (["alias", "delete", "nobody"], 3),
+        (["alias", "add", "contact", "alice"], 5),
+        (["down"], 5),
+        (["down", "--purge", "--yes"], 5),
+    ],
+)
+def test_what_is_wrong_anyway_needs_no_engine(untouched: System, arguments: list[str], code: int) -> None:
+    refused(untouched.cli.run(*arguments, DOCKER_HOST="unix:///nonexistent"), code)
 
 
 def test_up_without_an_engine_leaves_nothing(system: System, tmp_path: Path) -> None:
@@ -242,8 +268,31 @@ def test_a_state_folder_that_cannot_be_written_is_told(system: System, tmp_path:
 
 def test_a_traceback_is_shown_only_when_asked_for(untouched: System) -> None:
     result = untouched.cli.run("account", "show", "nobody", MAILPOD_DEBUG="1")
-    assert result.code != 0
+    assert result.code == 3
     assert "Traceback" in result.err
+
+
+def test_a_standard_input_that_is_closed_is_no_password(untouched: System) -> None:
+    cli = untouched.cli
+    closed = Cli(cli.state, cli.instance, within=("sh", "-c", 'exec "$0" "$@" <&-'))
+    refused(closed.run("account", "create", "newcomer", "--password-stdin"), 2)
+    refused(closed.run("account", "delete", "alice"), 2)
+
+
+def test_a_key_file_without_end_is_refused(untouched: System) -> None:
+    refused(untouched.cli.run("account", "create", "newcomer", "--ssh-key", "/dev/zero", seconds=30), 2)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_create_that_is_ended_from_outside_leaves_nothing(untouched: System, number: signal.Signals) -> None:
+    with untouched.cli.started("account", "create", "newcomer") as process:
+        assert process.stderr
+        said = next(line for line in process.stderr if line.startswith("· creating"))
+        process.send_signal(number)
+        _, rest = process.communicate(timeout=60)
+    assert process.returncode == 1
+    complaint = Result("", 1, "", said + rest).complaint
+    assert complaint == ["mailpod: interrupted", "  bring everything into order with: mailpod apply"]
 
 
 def test_help_tells_every_command(system: System) -> None:
