@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 from tests.e2e.support.browser import chromium
+from tests.e2e.support.engine import execute
 from tests.e2e.support.mail import compose, token
 from tests.e2e.support.system import Account, System
 
@@ -154,6 +155,94 @@ def test_the_accounts_addresses_are_its_identities(system: System, browser: Brow
     assert len(options) == 2
     assert alice.short_address in options[0]
     assert alice.address in options[1]
+    page.context.close()
+
+
+def compose_page(page: Page, system: System) -> None:
+    page.goto(f"{address(system)}?_task=mail&_action=compose")
+    page.wait_for_selector("#composebody")
+
+
+def senders(page: Page, system: System) -> list[str]:
+    """Whom a new message may come from."""
+    compose_page(page, system)
+    return page.locator("#_from option").all_text_contents()
+
+
+def name_oneself(page: Page, system: System, name: str) -> None:
+    """Put a name of one's own to the first identity."""
+    page.goto(f"{address(system)}?_task=settings&_action=identities")
+    page.locator("#identities-table tbody tr").first.click()
+    form = page.frame_locator("#preferences-frame")
+    form.locator("input[name=_name]").fill(name)
+    form.locator("button.submit").click()
+    expect(page.locator("#identities-table tbody tr").first).to_contain_text(name)
+
+
+def test_a_new_owner_of_a_name_finds_nothing_of_the_old_one(system: System, browser: Browser) -> None:
+    """After a purge, what the webmail stored goes as well: it is nowhere on main's volume any more."""
+    old = system.create("heir")
+    name = token()
+    page = logged_in(browser, system, old)
+    name_oneself(page, system, name)
+    assert name in senders(page, system)[0]
+    page.context.close()
+    system.cli.ok("account", "delete", "heir", "--purge", "--yes")
+
+    new = system.create("heir")
+    page = logged_in(browser, system, new)
+    assert senders(page, system) == [f"heir <{new.short_address}>", f"heir <{new.address}>"]
+    page.context.close()
+    assert execute(system.main, "grep", "--recursive", name, "/data/roundcube") == (1, "")
+
+
+def test_an_account_that_comes_back_finds_its_webmail_as_it_was(
+    system: System, browser: Browser, alice: Account
+) -> None:
+    """Its settings are kept as long as its volume, whoever logs in or has the name meanwhile."""
+    account = system.create("returner")
+    name = token()
+    page = logged_in(browser, system, account)
+    name_oneself(page, system, name)
+    page.context.close()
+    system.cli.ok("account", "delete", "returner", "--yes")
+    logged_in(browser, system, alice).context.close()
+    system.cli.ok("account", "undelete", "returner")
+    page = logged_in(browser, system, account)
+    assert name in senders(page, system)[0]
+    page.context.close()
+
+
+def special_folder(system: System, account: Account, name: str) -> str:
+    with system.mailbox(account) as mailbox:
+        return next(folder for folder in mailbox.folders() if folder.endswith(name))
+
+
+def test_a_draft_is_kept_among_the_drafts(system: System, browser: Browser, bob: Account) -> None:
+    """Where any other client of the account finds it."""
+    word = token()
+    page = logged_in(browser, system, bob)
+    compose_page(page, system)
+    page.fill("#compose-subject", word)
+    page.fill("#composebody", "Not yet.")
+    page.locator("a.draft:visible, a.save.draft:visible").first.click()
+    system.wait_for(bob, word, special_folder(system, bob, "Drafts"))
+    page.context.close()
+
+
+@pytest.mark.parametrize(("button", "folder"), [("a.delete", "Trash"), ("a.junk", "Junk")])
+def test_a_message_is_moved_to_the_special_folder(
+    system: System, browser: Browser, bob: Account, button: str, folder: str
+) -> None:
+    """What is deleted to the trash, what is called junk to the junk, and neither stays in the inbox."""
+    word = system.post(bob.address)
+    system.wait_for(bob, word)
+    page = logged_in(browser, system, bob)
+    open_message(page, word)
+    page.locator(f"{button}:visible").first.click()
+    system.wait_for(bob, word, special_folder(system, bob, folder))
+    with system.mailbox(bob) as mailbox:
+        assert mailbox.count(word) == 0
     page.context.close()
 
 

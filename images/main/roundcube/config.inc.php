@@ -33,9 +33,8 @@ $config = [
     'use_https' => true,
     'login_rate_limit' => 10,
 
-    'plugins' => ['virtuser_file', 'archive', 'zipdownload', 'markasjunk', 'attachment_reminder',
-        'newmail_notifier', 'emoticons', 'vcard_attachments', 'mailpod'],
-    'virtuser_file' => '/data/etc/tables/roundcube/identities',
+    'plugins' => ['archive', 'zipdownload', 'markasjunk', 'attachment_reminder', 'newmail_notifier', 'emoticons',
+        'vcard_attachments', 'mailpod'],
 
     'drafts_mbox' => 'Drafts',
     'sent_mbox' => 'Sent',

@@ -26,12 +26,14 @@ def render(
     accounts: Iterable[Account],
     aliases: Iterable[Alias],
     relay_secrets: Mapping[str, str],
+    kept: Iterable[Account] = (),
 ) -> dict[str, str]:
     """All of main's tables.
 
     Args:
         accounts: those that exist, without the deleted ones.
         relay_secrets: by account id, what the account proves itself with at main's relay.
+        kept: deleted accounts that can come back.
 
     Returns:
         Text by path below main's folder of tables.
@@ -47,7 +49,7 @@ def render(
         "dovecot/logins": _logins(system, people),
         "dovecot/relay": _lines(f"{a.name}:{_sha256(relay_secrets[a.id])}" for a in people),
         "ssh/jump_keys": _jump_keys(system, people),
-        "roundcube/identities": _identities(system, people),
+        "roundcube/identities": _identities(system, people, kept),
     }
 
 
@@ -137,7 +139,16 @@ def _access(system: System, expansions: Mapping[str, tuple[str, ...]]) -> str:
 
 def _logins(system: System, people: Iterable[Account]) -> str:
     # passwd-file with extra fields only: the password is for the account's own servers to check.
-    return _lines(f"{login}:::::::host={internal_name(a.name)}" for a in people for login in (a.name, *_own(system, a)))
+    return _lines(
+        f"{login}:::::::host={internal_name(a.name)}"
+        for a in people
+        for login in (a.name, *_own(system, a), _webmail_login(a))
+    )
+
+
+def _webmail_login(account: Account) -> str:
+    """What the webmail knows an account by: never another's, as its name may be. No name begins with a `_`."""
+    return f"_{account.id}"
 
 
 def _sha256(secret: str) -> str:
@@ -159,5 +170,7 @@ def _jump_keys(system: System, people: Iterable[Account]) -> str:
     )
 
 
-def _identities(system: System, people: Iterable[Account]) -> str:
-    return _lines(f"{address}\t{a.name}" for a in people for address in _own(system, a))
+def _identities(system: System, people: Iterable[Account], kept: Iterable[Account]) -> str:
+    # One line each; that of a deleted account only tells that its address book and settings are still somebody's.
+    lines = [" ".join((_webmail_login(a), a.name, *_own(system, a))) for a in people]
+    return _lines([*lines, *(_webmail_login(a) for a in sorted(kept, key=lambda account: account.id))])

@@ -63,9 +63,11 @@ def test_the_exact_tables_of_two_accounts_and_an_alias():
         "alice:::::::host=alice.mailpod.internal\n"
         "alice@example.org:::::::host=alice.mailpod.internal\n"
         "box@alice.example.org:::::::host=alice.mailpod.internal\n"
+        "_a1:::::::host=alice.mailpod.internal\n"
         "bob:::::::host=bob.mailpod.internal\n"
         "bob@example.org:::::::host=bob.mailpod.internal\n"
         "box@bob.example.org:::::::host=bob.mailpod.internal\n"
+        "_b1:::::::host=bob.mailpod.internal\n"
     )
     # printf %s 'secret of a1' | openssl dgst -sha256 -binary | base64
     assert tables["dovecot/relay"] == (
@@ -77,8 +79,16 @@ def test_the_exact_tables_of_two_accounts_and_an_alias():
         'permitopen="alice.mailpod.internal:22" ssh-ed25519 AAAA alice\n'
     )
     assert tables["roundcube/identities"] == (
-        "alice@example.org\talice\nbox@alice.example.org\talice\nbob@example.org\tbob\nbox@bob.example.org\tbob\n"
+        "_a1 alice alice@example.org box@alice.example.org\n_b1 bob bob@example.org box@bob.example.org\n"
     )
+
+
+def test_the_webmail_is_told_which_deleted_accounts_can_come_back():
+    """So that it can drop what belonged to any other, and a new alice is not taken for the old one."""
+    old = ALICE.model_copy(update={"id": "a0", "deleted": FIRST})
+    tables = render(SYSTEM, (ALICE,), (), {"a1": "secret"}, kept=(old,))
+    assert tables["roundcube/identities"] == "_a1 alice alice@example.org box@alice.example.org\n_a0\n"
+    assert "_a0" not in tables["dovecot/logins"]
 
 
 def test_the_same_state_gives_the_same_tables_in_whatever_order():
@@ -223,10 +233,10 @@ LINES = {
     "postfix/transport": r"[a-z0-9.-]+ (relay:\[[a-z0-9-]+\.mailpod\.internal\]:25|error:5\.1\.1 .+)",
     "postfix/senders": rf"{ADDRESS} [a-z0-9-]+",
     "postfix/access": rf"{ADDRESS} 450 4\.3\.0 .+",
-    "dovecot/logins": rf"([a-z0-9-]+|{ADDRESS}):::::::host=[a-z0-9-]+\.mailpod\.internal",
+    "dovecot/logins": rf"(_?[a-z0-9-]+|{ADDRESS}):::::::host=[a-z0-9-]+\.mailpod\.internal",
     "dovecot/relay": r"[a-z0-9-]+:\{SHA256\}[A-Za-z0-9+/]{43}=",
     "ssh/jump_keys": r'restrict,port-forwarding(,permitopen="[a-z0-9.*-]+:22")+ ssh-[a-z0-9]+ \w+( \w+)?',
-    "roundcube/identities": rf"{ADDRESS}\t[a-z0-9-]+",
+    "roundcube/identities": rf"_[a-z0-9]+ [a-z0-9-]+ {ADDRESS} {ADDRESS}",
 }
 
 

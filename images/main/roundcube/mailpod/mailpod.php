@@ -1,16 +1,50 @@
 <?php
 
 /**
+ * What Roundcube stores of somebody, address book, identities and settings, belongs to an account and not to its name:
+ * users are known by the account's id, which is never given twice, and what no account owns any more is removed.
+ *
  * Courier keeps every folder below "INBOX.", Dovecot keeps them at the top (RFC 2342, NAMESPACE).
  * Accounts may run either, so the names of the special folders follow what the account's server says at login.
  */
 class mailpod extends rcube_plugin
 {
+    /** A line for each account, ID NAME ADDRESS..., and of one that is deleted and may come back: ID. */
+    private const TABLE = '/data/etc/tables/roundcube/identities';
+
     public $task = 'login';
 
     public function init()
     {
+        $this->add_hook('authenticate', [$this, 'log_in_by_id']);
+        $this->add_hook('user_create', [$this, 'give_identities']);
         $this->add_hook('login_after', [$this, 'follow_namespace']);
+    }
+
+    public function log_in_by_id($args)
+    {
+        $accounts = $this->accounts();
+        $this->forget_others(array_keys($accounts));
+
+        // Nobody's login stays nobody's: the proxy refuses it, after its delay.
+        $login = mb_strtolower($args['user']);
+        $args['user'] = "_$login";
+        foreach ($accounts as $id => $names) {
+            if (in_array($login, $names, true)) {
+                $args['user'] = $id;
+            }
+        }
+
+        return $args;
+    }
+
+    public function give_identities($args)
+    {
+        $names = $this->accounts()[$args['user']];
+        $args['user_name'] = array_shift($names);
+        $args['email_list'] = $names;
+
+        return $args;
     }
 
     public function follow_namespace($args)
@@ -32,5 +66,29 @@ class mailpod extends rcube_plugin
         }
 
         return $args;
+    }
+
+    /** Name and addresses of each account by its id. */
+    private function accounts()
+    {
+        $lines = file(self::TABLE, FILE_IGNORE_NEW_LINES);
+        // Unreadable is not empty: everybody's data would go.
+        if ($lines === false) {
+            throw new RuntimeException('cannot read ' . self::TABLE);
+        }
+        $accounts = [];
+        foreach ($lines as $line) {
+            $words = explode(' ', $line);
+            $accounts[array_shift($words)] = $words;
+        }
+
+        return $accounts;
+    }
+
+    /** Roundcube's tables follow that of the users (FOREIGN KEY, ON DELETE CASCADE). */
+    private function forget_others($ids)
+    {
+        $db = rcmail::get_instance()->get_dbh();
+        $db->query("DELETE FROM users WHERE username NOT IN ({$db->array2list($ids)})");
     }
 }
