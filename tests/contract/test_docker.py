@@ -44,4 +44,12 @@ def test_health_is_told_from_the_first_moment(docker_lab):
     docker_lab.engine.create(wanted, [File("etc/x", b"")])
     found = {w.name: w for w in docker_lab.engine.workloads(docker_lab.instance)}[wanted.name]
     assert (found.health, found.status) == ("starting", "running")
-    assert docker_lab.engine.logs(wanted.name, 10) in {"started\n", ""}
+
+
+@pytest.mark.engine
+def test_a_paused_container_goes_on(docker_lab):
+    wanted = spec(docker_lab, "paused")
+    docker_lab.engine.create(wanted, [])
+    docker_lab.pause(wanted.name)
+    docker_lab.engine.start(wanted.name)
+    assert {w.name: w.state for w in docker_lab.engine.workloads(docker_lab.instance)}[wanted.name] == "running"

@@ -31,7 +31,7 @@ class FakeChannel:
         self._deploy(self._find(LABEL_ROLE, "main"), files)
         return self.queue
 
-    def account(self, name: str, public: str, verb: str, files: Iterable[File] = ()) -> bytes:
+    def account(self, name: str, public: str, verb: str, files: Iterable[File] = (), seconds: float = 60) -> bytes:
         self._step(f"channel {name} {verb}")
         container = self._find(LABEL_ACCOUNT, name)
         there = self._world.volumes[container.volume].files.get("etc/ssh/ssh_host_ed25519_key.pub")

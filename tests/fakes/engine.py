@@ -119,16 +119,13 @@ class FakeEngine:
         main = Container(environment["MAILPOD_MAIN_IMAGE"], labels, name, instance, state="running", memory=1)
         world.containers.setdefault(name, main).state = "running"
 
-    def remove_main(self, compose_files: Sequence[Path], environment: Mapping[str, str], *, volumes: bool) -> None:
+    def remove_main(self, compose_files: Sequence[Path], environment: Mapping[str, str]) -> None:
         world = self._reach("remove_main")
         instance = environment["MAILPOD_INSTANCE"]
         world.containers.pop(main_container(instance), None)
         if any(container.network == instance for container in world.containers.values()):
             raise MailpodError("Docker Compose failed: the network has active endpoints", "see: mailpod status")
         world.networks.discard(instance)
-        if volumes:
-            self._step("engine main is gone")
-            world.volumes.pop(main_container(instance), None)
 
     def workloads(self, instance: str) -> list[Workload]:
         found = self._reach("workloads").containers.items()
@@ -184,12 +181,6 @@ class FakeEngine:
         world = self._reach("memory")
         running = {name for name, container in world.containers.items() if container.state == "running"}
         return {name: world.containers[name].memory if name in running else 0 for name in names}
-
-    def logs(self, name: str, lines: int) -> str:
-        world = self._reach(f"logs {name}")
-        if name not in world.containers:
-            raise MailpodError(f"the engine refused: no such container: {name}", "see: mailpod status")
-        return "".join(f"{line}\n" for line in world.containers[name].output[-lines:])
 
 
 def _unless_killed(undo: Callable[[], object]) -> Callable[..., None]:

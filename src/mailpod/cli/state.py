@@ -56,4 +56,5 @@ def context(*, set_up_engine: bool = False, default_instance: str = "mailpod") -
 
     instance = options.instance or default_instance
     folder = options.state or default_state(instance)
-    return Context(Store(folder), instance, connect, output.progress, engine_is_here=not os.environ.get("DOCKER_HOST"))
+    store = Store(folder, output.progress)
+    return Context(store, instance, connect, output.progress, engine_is_here=not os.environ.get("DOCKER_HOST"))

@@ -47,9 +47,9 @@ def up(compose_files: Sequence[Path], environment: Mapping[str, str]) -> None:
     _run([*project(compose_files, environment), "up", "--detach", "--no-build"], environment)
 
 
-def down(compose_files: Sequence[Path], environment: Mapping[str, str], *, volumes: bool) -> None:
-    """Stop and remove main and its network; with `volumes`, its volume too."""
-    _run([*project(compose_files, environment), "down", *(["--volumes"] if volumes else [])], environment)
+def down(compose_files: Sequence[Path], environment: Mapping[str, str]) -> None:
+    """Stop and remove main and its network; its volume stays."""
+    _run([*project(compose_files, environment), "down"], environment)
 
 
 def _run(arguments: list[str], environment: Mapping[str, str]) -> None:

@@ -113,9 +113,9 @@ class DockerEngine:
         """Make main run as the Compose files say."""
         compose.up(compose_files, environment)
 
-    def remove_main(self, compose_files: Sequence[Path], environment: Mapping[str, str], *, volumes: bool) -> None:
+    def remove_main(self, compose_files: Sequence[Path], environment: Mapping[str, str]) -> None:
         """Stop and remove main and the network."""
-        compose.down(compose_files, environment, volumes=volumes)
+        compose.down(compose_files, environment)
 
     def workloads(self, instance: str) -> list[Workload]:
         """Every container of the system."""
@@ -136,9 +136,12 @@ class DockerEngine:
             undo.pop_all()
 
     def start(self, name: str) -> None:
-        """Start a stopped container."""
+        """Start a container that stopped or was paused."""
         with _said_plainly():
-            self._client.api.start(name)
+            if self._client.api.inspect_container(name)["State"]["Paused"]:
+                self._client.api.unpause(name)
+            else:
+                self._client.api.start(name)
 
     def remove(self, name: str) -> None:
         """Stop and remove a container."""
@@ -168,12 +171,6 @@ class DockerEngine:
         wanted = list(names)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             return dict(zip(wanted, pool.map(partial(_memory, self._client.api.api_version), wanted), strict=True))
-
-    def logs(self, name: str, lines: int) -> str:
-        """The last lines a container wrote."""
-        with _said_plainly():
-            output: bytes = self._client.containers.get(name).logs(tail=lines)
-        return output.decode(errors="replace")
 
     def _wait_until_gone(self, name: str) -> None:
         """The engine answers a removal before it frees the name."""

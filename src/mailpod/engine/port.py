@@ -40,8 +40,8 @@ class Engine(Protocol):
     def deploy_main(self, compose_files: Sequence[Path], environment: Mapping[str, str]) -> None:
         """Make main run as the Compose files say, with `environment` for their variables."""
 
-    def remove_main(self, compose_files: Sequence[Path], environment: Mapping[str, str], *, volumes: bool) -> None:
-        """Stop and remove main and the network; with `volumes`, its volume too."""
+    def remove_main(self, compose_files: Sequence[Path], environment: Mapping[str, str]) -> None:
+        """Stop and remove main and the network; its volume stays."""
 
     def workloads(self, instance: str) -> list[Workload]:
         """Every container of the system, main included."""
@@ -66,6 +66,3 @@ class Engine(Protocol):
 
     def memory(self, names: Iterable[str]) -> dict[str, int]:
         """Bytes of memory each container uses now, without page cache; 0 when it is not running."""
-
-    def logs(self, name: str, lines: int) -> str:
-        """The last lines a container wrote."""

@@ -13,6 +13,7 @@ from mailpod.model.records import DEFAULT_MEMORY, Account, Stack, new_id, now
 from mailpod.model.spec import LABEL_ID, Workload
 from mailpod.services.context import Context
 from mailpod.services.images import ACCOUNT, ensure_images
+from mailpod.services.installation import require_main
 from mailpod.services.passwords import check_password, hash_password
 from mailpod.services.reconcile import (
     finish_purge,
@@ -87,7 +88,7 @@ def create(
     # Hashing takes a processor's time on purpose; it goes on beside all that the engine takes time for.
     with ThreadPoolExecutor(1) as pool:
         hashed = pool.submit(hash_password, password)
-        _need_main(context)
+        require_main(context)
         ensure_images(context.engine, context.progress, [ACCOUNT[stack]])
         with context.store.lock("converge", shared=True), _undone_on_failure(context, account, purge=True):
             with context.store.lock():
@@ -164,13 +165,6 @@ def _check_free(context: Context, name: str) -> None:
         raise AlreadyExists(f"{name}@{context.system.domain} is an alias", f"see: mailpod alias delete {name}")
 
 
-def _need_main(context: Context) -> None:
-    """Refuse what needs main while main is not there, before anything is touched."""
-    context.require_system()
-    if not main_runs(context):
-        raise MailpodError("the main system is not running", f"start it with: mailpod up {context.system.domain}")
-
-
 def set_password(context: Context, name: str, password: str) -> None:
     """Change an account's password; it holds for every login from then on.
 
@@ -180,7 +174,7 @@ def set_password(context: Context, name: str, password: str) -> None:
     context.require_system()
     account = context.store.account(name.lower())
     check_password(password)
-    _need_main(context)
+    require_main(context)
     context.progress(f"setting the password of {account.name}")
     refresh(context, account, (layout.password_file(hash_password(password)),))
 
@@ -196,7 +190,7 @@ def change(
     """
     context.require_system()
     before = context.store.account(name.lower())
-    _need_main(context)
+    require_main(context)
     ensure_images(context.engine, context.progress, [ACCOUNT[before.stack]])
     with context.store.lock("converge", shared=True):
         with context.store.lock():
@@ -259,7 +253,7 @@ def undelete(context: Context, name: str) -> AccountView:
         NotFound: no deleted account of this name is kept.
         AlreadyExists: the name is in use again.
     """
-    _need_main(context)
+    require_main(context)
     wanted = name.lower()
     kept = [one for one in context.store.deleted() if one.name == wanted and not one.purge]
     if not kept:
@@ -276,14 +270,3 @@ def undelete(context: Context, name: str) -> AccountView:
         context.progress(f"bringing back {wanted}")
         _bring_up(context, account)
     return show(context, wanted)
-
-
-def resolve_target(context: Context, text: str) -> str | None:
-    """The name of the account that an address of this system or a bare name means, or None."""
-    domain = context.system.domain
-    local, at, host = text.lower().partition("@")
-    names = {account.name for account in context.store.accounts()}
-    if not at or host == domain:
-        return local if local in names else None
-    owner = host.removesuffix(f".{domain}")
-    return owner if owner in names and local == "box" and owner != host else None

@@ -69,16 +69,18 @@ class Channel:
         with _known_hosts({"main": self._main_public}) as known:
             return _run("main", [*self._ssh(known), *self._to_main(), verb], files)
 
-    def account(self, name: str, public: str, verb: str, files: Iterable[File] = ()) -> bytes:
-        """Run a verb in the account `name`, whose SSH host key is `public`; otherwise like `main`.
+    def account(
+        self, name: str, public: str, verb: str, files: Iterable[File] = (), seconds: float = _SECONDS
+    ) -> bytes:
+        """Run a verb in the account `name`, whose SSH host key is `public`, for at most so many seconds.
 
-        The account may still be starting: main waits some time for its SSH server.
+        Otherwise like `main`. The account may still be starting: main waits some time for its SSH server.
         """
         with _known_hosts({"main": self._main_public, name: public}) as known:
             ssh = self._ssh(known)
             hop = " ".join(_quoted(word) for word in [*ssh, *self._to_main(), f"connect {name}"])
             target = ["-o", f"ProxyCommand={hop}", "-o", f"HostKeyAlias={internal_name(name)}", f"root@{name}"]
-            return _run(name, [*ssh, *target, verb], files)
+            return _run(name, [*ssh, *target, verb], files, seconds)
 
     @contextlib.contextmanager
     def await_account(self, name: str) -> Iterator[Callable[[], object]]:
@@ -106,9 +108,9 @@ class Channel:
         return ["ssh", "-F", "none", "-T", *(word for item in options.items() for word in ("-o", _option(*item)))]
 
 
-def _run(name: str, command: list[str], files: Iterable[File]) -> bytes:
+def _run(name: str, command: list[str], files: Iterable[File], seconds: float = _SECONDS) -> bytes:
     with _start(command) as process:
-        return _result(name, process, tar(files))
+        return _result(name, process, tar(files), seconds)
 
 
 def _start(command: list[str]) -> subprocess.Popen[bytes]:
@@ -118,13 +120,13 @@ def _start(command: list[str]) -> subprocess.Popen[bytes]:
         raise MailpodError("the command ssh is missing", "run: apt-get install openssh-client") from error
 
 
-def _result(name: str, process: subprocess.Popen[bytes], given: bytes) -> bytes:
+def _result(name: str, process: subprocess.Popen[bytes], given: bytes, seconds: float = _SECONDS) -> bytes:
     """What it wrote, once it has been given its input and has ended well."""
     try:
-        output, errors = process.communicate(given, _SECONDS)
+        output, errors = process.communicate(given, seconds)
     except subprocess.TimeoutExpired as error:
         process.kill()
-        raise ChannelClosed(f"{name} did not answer within {_SECONDS:.0f} s", "see: mailpod status") from error
+        raise ChannelClosed(f"{name} did not answer within {seconds:.0f} s", "see: mailpod status") from error
     if process.returncode == 0:
         return output
     said = errors.decode(errors="replace").strip().splitlines()

@@ -177,13 +177,13 @@ def _put_back(context: Context, before: System) -> None:
     if before.running:
         _run_main(context)
     else:
-        context.engine.remove_main(compose_files(context), environment(context), volumes=False)
+        context.engine.remove_main(compose_files(context), environment(context))
 
 
 def _take_back(context: Context) -> None:
     """Leave nothing of a first `up`. What the engine does not let go of keeps its record, for `down --purge`."""
     with contextlib.suppress(MailpodError):
-        context.engine.remove_main(compose_files(context), environment(context), volumes=False)
+        context.engine.remove_main(compose_files(context), environment(context))
     _remove_volumes(context)
     if not _there(context):
         context.store.erase()
@@ -261,7 +261,7 @@ def _down(context: Context, *, purge: bool) -> None:
             context.progress(f"stopping {workload.name}")
             context.engine.remove(workload.name)
     context.progress("stopping main")
-    context.engine.remove_main(compose_files(context), environment(context), volumes=False)
+    context.engine.remove_main(compose_files(context), environment(context))
     if purge:
         _remove_volumes(context)
         context.store.erase()

@@ -13,6 +13,8 @@ from mailpod.model.spec import LABEL_ID, LABEL_ROLE, Workload
 from mailpod.services.context import Context
 
 _AT_ONCE = 8
+# An account that hangs must not hold up what is known of the others.
+_PATIENCE = 5.0
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def _queues(context: Context, main: Workload | None, accounts: list[Account]) ->
     asked: dict[str, Callable[[], bytes]] = {"main": partial(context.channel.main, "queue")}
     for account in accounts:
         public = context.account_identity(account).ssh_host_public
-        asked[account.name] = partial(context.channel.account, account.name, public, "queue")
+        asked[account.name] = partial(context.channel.account, account.name, public, "queue", seconds=_PATIENCE)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return dict(zip(asked, pool.map(_queue, asked, asked.values()), strict=True))
 

@@ -61,10 +61,8 @@ def test_the_command_lines(programs):
     assert arguments == [*project, "up", "--detach", "--no-build"]
     assert environment["MAILPOD_DOMAIN"] == "example.org"
     assert environment["PATH"] == os.environ["PATH"]
-    compose.down(FILES, ENVIRONMENT, volumes=False)
+    compose.down(FILES, ENVIRONMENT)
     assert called(programs)[0] == [*project, "down"]
-    compose.down(FILES, ENVIRONMENT, volumes=True)
-    assert called(programs)[0] == [*project, "down", "--volumes"]
 
 
 @pytest.mark.parametrize(("said", "reason"), [("first\n\n  the reason  \n\n", "the reason"), ("", "exit code 17")])

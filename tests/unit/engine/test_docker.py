@@ -107,7 +107,6 @@ CALLS = {
     "remove": lambda engine: engine.remove("mailpod-alice"),
     "remove_volume": lambda engine: engine.remove_volume("mailpod-alice-1"),
     "memory": lambda engine: engine.memory(["mailpod-alice"]),
-    "logs": lambda engine: engine.logs("mailpod-alice", 5),
 }
 
 

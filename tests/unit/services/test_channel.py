@@ -147,11 +147,10 @@ def test_an_account_that_does_not_answer_is_told(channel, ssh):
         answered()
 
 
-def test_one_who_does_not_answer_is_given_up(channel, ssh, tmp_path, monkeypatch):
+def test_one_who_does_not_answer_is_given_up(channel, ssh, tmp_path):
     ssh(seconds=30)
-    monkeypatch.setattr(module, "_SECONDS", 0.3)
     with pytest.raises(ChannelClosed, match="did not answer"):
-        channel.account("alice", "k", "queue")
+        channel.account("alice", "k", "queue", seconds=0.3)
     assert not list((tmp_path / "tmp").iterdir())
 
 
