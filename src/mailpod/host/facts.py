@@ -10,6 +10,7 @@ from enum import Enum
 from pathlib import Path
 
 SOCKET = Path("/var/run/docker.sock")
+INOTIFY_INSTANCES = Path("/proc/sys/fs/inotify/max_user_instances")
 
 # Daemons lie here, also for callers whose PATH is an unprivileged user's.
 _SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"
@@ -44,6 +45,8 @@ class Facts:
     daemon_json: bool
     ipv6: bool
     apparmor: bool
+    inotify_instances: int
+    """The kernel's limit for each user (inotify(7)); 0 where we may not set it, or where the engine is elsewhere."""
     missing: tuple[str, ...]
     """Commands that are needed and not there; `compose` stands for Compose in either form."""
 
@@ -113,9 +116,14 @@ def gather(commands: Iterable[str]) -> Facts:
         daemon_json=Path("/etc/docker/daemon.json").exists(),
         ipv6=Path("/proc/net/if_inet6").exists(),
         apparmor=_first_letter(Path("/sys/module/apparmor/parameters/enabled")) == "Y",
+        inotify_instances=0 if os.environ.get("DOCKER_HOST") else _settable(INOTIFY_INSTANCES),
         missing=missing_commands(commands),
     )
 
 
 def _first_letter(path: Path) -> str:
     return path.read_text()[:1] if path.exists() else ""
+
+
+def _settable(path: Path) -> int:
+    return int(path.read_text()) if os.access(path, os.W_OK) else 0

@@ -15,6 +15,7 @@ FRESH = Facts(
     daemon_json=False,
     ipv6=True,
     apparmor=False,
+    inotify_instances=8192,
     missing=("compose", "ssh"),
 )
 READY = dataclasses.replace(FRESH, answer=Answer.OK, dockerd=True, daemon_json=True, missing=())

@@ -68,9 +68,10 @@ def test_compose_in_either_form(tmp_path, monkeypatch, programs):
     assert facts.has_compose()
 
 
-def test_a_named_engine_is_not_asked_here(monkeypatch):
+def test_a_named_engine_is_not_asked_here_and_this_kernel_is_not_its(monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", "tcp://engine.test:2376")
-    assert facts.gather([]).answer is Answer.OK
+    found = facts.gather([])
+    assert (found.answer, found.inotify_instances) == (Answer.OK, 0)
 
 
 def make_program(path):
