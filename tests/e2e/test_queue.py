@@ -1,13 +1,17 @@
 """What cannot be delivered now waits and is seen to wait; what never can comes back to its sender."""
 
 import contextlib
+import subprocess
 from collections.abc import Iterator
 from email.message import EmailMessage
 
 import pytest
+from tests.e2e.support.cli import ROOT
 from tests.e2e.support.mail import compose, token
 from tests.e2e.support.system import Account, System
 from tests.e2e.support.wait import until
+
+from mailpod.engine.compose import command
 
 
 @contextlib.contextmanager
@@ -95,6 +99,41 @@ def test_mail_for_an_account_that_is_stopped_waits_in_main(undamaged: System) ->
     undamaged.retry_now()
     undamaged.wait_for(account, word)
     assert not undamaged.world.received(word)
+
+
+def test_accounts_that_hang_do_not_keep_others_from_their_mail(undamaged: System, alice: Account) -> None:
+    """They take connections and say nothing. Their mail waits, as that of accounts that are down does."""
+    hanging = [undamaged.create(f"hanging{number}") for number in range(12)]
+    for account in hanging:
+        undamaged.engine.account(account.name).pause()
+    words = {account: [undamaged.post(account.address) for _ in range(3)] for account in hanging}
+    word = undamaged.post(alice.address)
+    undamaged.wait_for(alice, word, seconds=10)
+    assert "timed out" in undamaged.put_off(hanging[-1].address)
+    for account in hanging:
+        undamaged.engine.account(account.name).unpause()
+    until(lambda: undamaged.put_off(hanging[-1].address), "an end to every attempt")
+    undamaged.retry_now()
+    for account in hanging:
+        for expected in words[account]:
+            undamaged.wait_for(account, expected, seconds=60)
+
+
+def test_main_comes_back_by_compose_alone(undamaged: System, alice: Account) -> None:
+    """With the files that `up` wrote, and without the control plane: tables and certificates are on its volume."""
+    undamaged.main.remove(force=True)
+    state = undamaged.cli.state
+    files = ("--file", str(ROOT / "compose.yaml"), "--file", str(state / "compose.resolver.yaml"))
+    project = ("--project-name", undamaged.engine.instance, "--env-file", str(state / "compose.env"))
+    subprocess.run([*command(), *project, *files, "up", "--detach"], check=True)
+    undamaged.world.attach(undamaged.main)
+    undamaged.wait_until_up()
+    word = token()
+    undamaged.world.send(compose("erin@outside.test", alice.short_address, word), [alice.short_address])
+    undamaged.wait_for(alice, word)
+    word = token()
+    undamaged.submit(alice, compose(alice.short_address, "erin@outside.test", word), "erin@outside.test")
+    undamaged.world.wait_for(word)
 
 
 def test_an_account_whose_name_is_gone_from_the_network_is_down_and_not_unknown(undamaged: System) -> None:
