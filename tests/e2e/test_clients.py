@@ -1,5 +1,6 @@
 """Mail clients: IMAP and submission through main, with every login, and never a password in clear."""
 
+import contextlib
 import imaplib
 import smtplib
 import socket
@@ -152,6 +153,26 @@ def test_idle_tells_of_new_mail_at_once(system: System, alice: Account) -> None:
         session.send(b"DONE\r\n")
         while not session.readline().startswith(b"i1 OK"):
             continue
+
+
+def test_idle_tells_every_session_of_every_account_at_once(system: System, alice: Account, bob: Account) -> None:
+    """Several devices of several people wait side by side."""
+    with contextlib.ExitStack() as stack:
+        waiting = []
+        for account in [alice, bob] * 3:
+            session = stack.enter_context(system.mailbox(account)).session
+            session.select("INBOX")
+            session.send(b"i1 IDLE\r\n")
+            assert session.readline().startswith(b"+")
+            waiting.append(session)
+        for account in (alice, bob):
+            system.post(account.address)
+        for session in waiting:
+            session.sock.settimeout(10)
+            while b"EXISTS" not in session.readline():
+                continue
+        for session in waiting:
+            session.send(b"DONE\r\n")
 
 
 def test_two_clients_see_the_same_mailbox(system: System, bob: Account) -> None:

@@ -1,6 +1,5 @@
 """Mail comes in, goes out and passes between accounts, whatever a message may look like."""
 
-import smtplib
 from email.message import EmailMessage
 
 from tests.e2e.support.mail import compose, token
@@ -176,14 +175,9 @@ def test_lines_that_begin_with_a_dot_and_odd_line_ends_do_no_harm(system: System
         session.rcpt(alice.address)
         session.docmd("DATA")
         session.send(f"{head}\n.\n{inner}".encode())
-        try:
-            session.getreply()
-            session.docmd("RSET")
-        except smtplib.SMTPException:
-            pass
+        assert session.getreply()[0] == 250
     after = system.post(alice.address)
     system.wait_for(alice, after)
     with system.mailbox(alice) as mailbox:
         assert mailbox.count(smuggled) == 0
-        if mailbox.count(word):
-            assert mailbox.wait_for(word).get_content().splitlines()[:2] == [".one", "...two"]
+        assert mailbox.wait_for(word).get_content().splitlines()[:2] == [".one", "...two"]
