@@ -113,7 +113,7 @@ class FakeSystem:
         assert owners <= {a.id for a in wanted.values()} | kept, "a volume belongs to nobody"
         assert not any(a.purge for a in self.store.deleted())
         secrets = context.keys.relay_secrets(a.id for a in wanted.values())
-        rendered = render(context.system, wanted.values(), self.store.aliases(), secrets)
+        rendered = render(context.system, wanted.values(), self.store.aliases(), secrets, self.store.deleted())
         assert self.tables() == rendered
 
     def identities(self) -> set[str]:

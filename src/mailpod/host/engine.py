@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mailpod.host import apt, daemon
+from mailpod.host import apt, daemon, limits
 from mailpod.host.facts import SOCKET, Answer, Facts, gather
 from mailpod.host.locks import lock
 from mailpod.model.errors import EngineUnreachable
@@ -38,6 +38,7 @@ class Plan:
     configure: bool = False
     commands: tuple[str, ...] = ()
     start: bool = False
+    lift_limits: bool = False
 
 
 def ensure_engine(console: Callable[[str], None], commands: Iterable[str] = ()) -> None:
@@ -90,6 +91,7 @@ def plan(facts: Facts, *, engine: bool, candidates: Candidates = apt.known) -> P
         configure=needs_engine and not facts.dockerd and not facts.daemon_json,
         commands=facts.missing,
         start=needs_engine,
+        lift_limits=engine and limits.too_low(facts),
     )
     installs = decided.install_engine or bool(decided.commands)
     if decided != Plan() and (not facts.root or (installs and not facts.apt)):
@@ -167,6 +169,8 @@ def _carry_out(decided: Plan, facts: Facts, console: Callable[[str], None]) -> N
     if decided.start:
         console("starting the container engine")
         daemon.start(start_command(facts), detached=not facts.systemd)
+    if decided.lift_limits:
+        limits.lift()
 
 
 def _install(decided: Plan, facts: Facts, console: Callable[[str], None]) -> None:

@@ -45,6 +45,7 @@ def _table_files(context: Context) -> list[File]:
         accounts,
         context.store.aliases(),
         context.keys.relay_secrets(account.id for account in accounts),
+        [one for one in context.store.deleted() if not one.purge],
     )
     return layout.table_files(tables)
 
