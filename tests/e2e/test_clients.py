@@ -100,7 +100,9 @@ def test_a_wrong_password_or_login_is_refused(system: System, login: str) -> Non
 
 
 def test_special_folders_exist_are_subscribed_and_take_messages(system: System, bob: Account) -> None:
+    """By the names that clients look for: the server marks none, and does not say that it does (RFC 6154)."""
     with system.mailbox(bob) as mailbox:
+        assert b"SPECIAL-USE" not in mailbox.session.capability()[1][0]
         folders = mailbox.folders()
         short = {name.rpartition(".")[2].rpartition("/")[2]: name for name in folders}
         assert short.keys() >= {"INBOX", "Sent", "Drafts", "Trash", "Junk"}
