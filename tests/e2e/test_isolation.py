@@ -9,6 +9,7 @@ import pytest
 from docker.models.containers import Container
 from tests.e2e.support.engine import execute, facts
 from tests.e2e.support.system import Account, System
+from tests.e2e.support.wait import until
 
 # capabilities(7): none of these belongs to a mail server.
 FORBIDDEN = {"SYS_ADMIN", "NET_ADMIN", "NET_RAW", "SYS_PTRACE", "SYS_MODULE", "MKNOD", "SETFCAP"}
@@ -89,16 +90,18 @@ def test_secrets_in_the_state_folder_are_the_operators_alone(system: System) -> 
             assert mode == 0o600, path
 
 
-def listing(system: System, alice: Account, where: str) -> str:
-    container = system.main if where == "main" else system.engine.account(alice.name)
-    command = "grep -rlE -- 'PRIVATE KEY' /data /run/secrets 2>/dev/null | xargs stat -c '%a %U %n'"
-    return execute(container, "sh", "-c", command, user="root")[1]
-
-
 @pytest.mark.parametrize("where", ["main", "account"])
 def test_private_keys_inside_have_mode_0600(system: System, alice: Account, where: str) -> None:
-    lines = listing(system, alice, where).splitlines()
-    assert lines
+    """Wherever they lie: on the volume, among the secrets, and in what is made from them at each start."""
+    container = system.main if where == "main" else system.engine.account(alice.name)
+    command = (
+        "find /data /run -type f -exec grep -lsE -- '^-----BEGIN .*PRIVATE KEY' {} + | xargs -r stat -c '%a %U %n'"
+    )
+    # Root inside may not read what belongs to others, so each user looks.
+    users = execute(container, "cut", "-d:", "-f1", "/etc/passwd")[1].split()
+    found = [execute(container, "sh", "-c", f"{{ {command}; }} 2>/dev/null", user=user)[1] for user in users]
+    lines = sorted({line for text in found for line in text.splitlines()})
+    assert len(lines) >= 2
     for line in lines:
         assert line.startswith("600 "), line
 
@@ -156,7 +159,7 @@ def test_webmails_user_cannot_read_what_belongs_to_other_daemons(system: System,
     """TLS keys, main's tables (with the accounts' relay logins), and mail in Postfix's queue."""
     php = next(user for user, command in processes(system) if "php-fpm:" in command)
     places = {
-        "keys": "find /data/etc/tls /run/secrets -name '*key*'",
+        "keys": "find /data/etc/tls/ /run/secrets -name '*key*'",
         "tables": "find /data -path '*dovecot*' -type f; find /data -path '*postfix*' -type f",
         "spool": "find /data /var/spool/postfix -type d '(' -name maildrop -o -name incoming -o -name deferred ')'",
     }
@@ -179,6 +182,16 @@ def test_a_container_stops_cleanly_within_its_time(system: System) -> None:
     system.cli.ok("account", "delete", "stopper", "--purge", "--yes")
 
 
-def test_the_health_check_tells_the_truth(system: System, alice: Account) -> None:
-    for container in (system.main, system.engine.account(alice.name)):
-        assert "Healthcheck" in facts(container)["Config"]
+@pytest.mark.parametrize(("where", "service"), [("main", "dovecot"), ("account", "imap"), ("account", "postfix")])
+def test_the_health_check_tells_the_truth(system: System, alice: Account, where: str, service: str) -> None:
+    """The command that the engine runs for it fails while a service is down, and succeeds when it is back."""
+    container = system.main if where == "main" else system.engine.account(alice.name)
+    kind, *check = facts(container)["Config"]["Healthcheck"]["Test"]
+    assert kind == "CMD"
+    until(lambda: execute(container, *check)[0] == 0, "health")
+    execute(container, "s6-svc", "-wD", "-d", f"/run/service/{service}")
+    try:
+        assert execute(container, *check)[0] != 0
+    finally:
+        execute(container, "s6-svc", "-u", f"/run/service/{service}")
+    until(lambda: execute(container, *check)[0] == 0, "health")
