@@ -1,9 +1,14 @@
 """Whatever is killed, and whenever: each acknowledged message arrives once."""
 
 import hashlib
+import os
+import shlex
+import signal
 from collections.abc import Callable
 
 import pytest
+from docker.models.containers import Container
+from tests.e2e.support.engine import execute, facts
 from tests.e2e.support.mail import compose, smtp, token
 from tests.e2e.support.system import Account, System
 from tests.e2e.support.traffic import Traffic, arrived_once
@@ -87,6 +92,50 @@ def test_what_an_account_submitted_leaves_once_although_main_is_killed(undamaged
             undamaged.wait_until_up()
     undamaged.engine.account(sender.name).exec_run(["postqueue", "-f"])
     undamaged.retry_now()
+    for word in words:
+        undamaged.world.wait_for(word, seconds=60)
+        assert len(undamaged.world.received(word)) == 1
+
+
+def crash(container: Container) -> None:
+    """SIGKILL to its first process from outside the engine, which has to notice by itself (`docker kill` is a stop)."""
+    before = facts(container)["State"]
+    os.kill(before["Pid"], signal.SIGKILL)
+
+    def is_back() -> bool:
+        now = facts(container)["State"]
+        return bool(now["Running"]) and now["Pid"] != before["Pid"]
+
+    until(is_back, "a container that was started again")
+
+
+@pytest.mark.parametrize("which", ["account", "main"])
+def test_what_crashes_comes_back_by_itself_and_repeats_nothing(
+    undamaged: System, pair: list[Account], which: str
+) -> None:
+    """No `apply`: the engine restarts it, and Postfix tries again in its own time."""
+    traffic = Traffic(undamaged, [account.short_address for account in pair], messages=60, connections=4)
+    with traffic.flowing():
+        crash(undamaged.main if which == "main" else undamaged.engine.account(pair[0].name))
+    undamaged.wait_until_up()
+    undamaged.retry_now()
+    arrived_once(undamaged, pair, traffic.acknowledged)
+
+
+def test_an_account_that_crashes_sends_once_what_it_holds(undamaged: System, pair: list[Account]) -> None:
+    """Acknowledged while main is down, on the account's volume since."""
+    sender = pair[0]
+    undamaged.main.stop(timeout=10)
+    container = undamaged.engine.account(sender.name)
+    words = [token() for _ in range(10)]
+    for word in words:
+        message = compose(sender.address, "erin@outside.test", word).as_string()
+        script = f"printf %s {shlex.quote(message)} | sendmail -f {sender.address} erin@outside.test"
+        assert execute(container, "sh", "-c", script, user="box") == (0, "")
+    crash(container)
+    undamaged.main.start()
+    undamaged.wait_until_up()
+    execute(container, "postqueue", "-f")
     for word in words:
         undamaged.world.wait_for(word, seconds=60)
         assert len(undamaged.world.received(word)) == 1

@@ -154,9 +154,50 @@ def test_an_account_takes_keys_only(olga: Person) -> None:
     assert "password" not in done.stderr.lower()
 
 
-def test_root_in_the_account_obeys_the_operators_verbs_alone(olga: Person) -> None:
+def test_root_in_the_account_is_not_for_its_owner(olga: Person) -> None:
     done = olga.ssh.client("ssh", f"root@{olga.account.fqdn}", "id")
     assert done.returncode == 255
+
+
+class Operator:
+    """Whoever holds the control plane's key, with a client of their own."""
+
+    def __init__(self, system: System, account: Account) -> None:
+        known = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
+        key = ["-i", str(system.cli.state / "secrets" / "operator_key"), "-o", "IdentitiesOnly=yes"]
+        main = ["-p", str(system.port(2222)), "root@127.0.0.1"]
+        self._common = ["ssh", "-F", "none", "-o", "BatchMode=yes", *known, *key]
+        hop = " ".join([*self._common, *main, "-T", "'connect", f"{account.name}'"])
+        self._targets = {"main": main, "account": ["-o", f"ProxyCommand={hop}", "root@account"]}
+
+    def run(self, where: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [*self._common, *self._targets[where], *arguments]
+        return subprocess.run(command, input="", capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("where", ["main", "account"])
+def test_the_operators_key_is_good_for_the_operators_verbs_alone(system: System, olga: Person, where: str) -> None:
+    """No shell, no other command, no argument, no subsystem and no forwarding, in main or in an account."""
+    operator = Operator(system, olga.account)
+    assert operator.run(where, "queue").returncode == 0
+    for arguments in (
+        [],
+        ["id"],
+        ["sh -c id"],
+        ["queue; id"],
+        ["queue", "id"],
+        ["$(id)"],
+        ["connect olga;id"],
+        ["connect", "../main"],
+        ["-t", "bash"],
+        ["-s", "sftp"],
+        ["-o", "ExitOnForwardFailure=yes", "-R", "2300:localhost:22", "queue"],
+    ):
+        done = operator.run(where, *arguments)
+        assert done.returncode != 0, arguments
+        assert "uid=" not in done.stdout
+    forwarded = operator.run(where, "-W", "localhost:22")
+    assert "SSH-2.0" not in forwarded.stdout
 
 
 @pytest.mark.parametrize(

@@ -13,29 +13,36 @@ from tests.e2e.support.wait import until
 
 
 class Traffic:
-    """Messages that a mail server of the outside's kind hands in, and which of them were acknowledged."""
+    """Messages that a mail server of the outside's kind hands in, and which of them were acknowledged.
 
-    def __init__(self, system: System, recipients: list[str], messages: int = 120) -> None:
+    Args:
+        connections: how many are open at a time.
+    """
+
+    def __init__(self, system: System, recipients: list[str], messages: int = 120, connections: int = 1) -> None:
         self._system = system
         self._recipients = recipients
         self._messages = messages
         self.acknowledged: list[str] = []
         self._half = threading.Event()
-        self._thread = threading.Thread(target=self._run)
+        self._numbers = iter(range(messages))
+        self._threads = [threading.Thread(target=self._run) for _ in range(connections)]
 
     @contextmanager
     def flowing(self) -> Iterator[None]:
         """Run it around what the test breaks, which begins when half of the messages have been taken."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         try:
             assert self._half.wait(60), f"only {len(self.acknowledged)} messages were taken"
             yield
         finally:
-            self._thread.join(120)
+            for thread in self._threads:
+                thread.join(120)
         assert len(self.acknowledged) >= self._messages
 
     def _run(self) -> None:
-        for number in range(self._messages):
+        for number in self._numbers:
             until(partial(self._hand_in, number), "a mail server that listens", 60)
             if number >= self._messages // 2:
                 self._half.set()
@@ -47,6 +54,7 @@ class Traffic:
         attempt = token()
         try:
             with self._system.mx() as session:
+                session.ehlo("mail.outside.test")  # as most servers are called, and main too
                 session.send_message(compose("x@outside.test", recipient, attempt), to_addrs=[recipient])
                 self.acknowledged.append(attempt)
         except (OSError, smtplib.SMTPException):
