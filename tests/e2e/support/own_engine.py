@@ -66,10 +66,13 @@ class OwnEngine:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
+        # The machine's own may have a configuration, which must not be this one's too (dockerd refuses what is said twice).
+        configuration = self._run / "daemon.json"
+        configuration.write_text("{}")
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    *(*self._within, "dockerd"),
+                    *(*self._within, "dockerd", "--config-file", str(configuration)),
                     *("--data-root", str(self._disk / "docker"), "--exec-root", str(self._run / "x")),
                     *("--pidfile", str(self._run / "pid"), "--host", self.url, "--userland-proxy=false"),
                     *("--containerd-namespace", self.name, "--containerd-plugins-namespace", f"{self.name}-plugins"),
