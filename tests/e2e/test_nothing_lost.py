@@ -1,6 +1,7 @@
 """Whatever is killed, and whenever: each acknowledged message arrives once."""
 
 import hashlib
+import json
 import os
 import shlex
 import signal
@@ -122,6 +123,12 @@ def test_what_crashes_comes_back_by_itself_and_repeats_nothing(
     arrived_once(undamaged, pair, traffic.acknowledged)
 
 
+def held(container: Container) -> list[str]:
+    """The queue that each message of an account's Postfix is in (postqueue(1))."""
+    lines = execute(container, "postqueue", "-j")[1].splitlines()
+    return [json.loads(line)["queue_name"] for line in lines if line.startswith("{")]
+
+
 def test_an_account_that_crashes_sends_once_what_it_holds(undamaged: System, pair: list[Account]) -> None:
     """Acknowledged while main is down, on the account's volume since."""
     sender = pair[0]
@@ -132,6 +139,7 @@ def test_an_account_that_crashes_sends_once_what_it_holds(undamaged: System, pai
         message = compose(sender.address, "erin@outside.test", word).as_string()
         script = f"printf %s {shlex.quote(message)} | sendmail -f {sender.address} erin@outside.test"
         assert execute(container, "sh", "-c", script, user="box") == (0, "")
+    until(lambda: held(container) == ["deferred"] * len(words), "its messages to be put off", 30)
     crash(container)
     undamaged.main.start()
     undamaged.wait_until_up()
