@@ -66,7 +66,7 @@ class OwnEngine:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        # The machine's own may have a configuration, which must not be this one's too (dockerd refuses what is said twice).
+        # The machine's own may have a configuration; dockerd refuses what is said there and here.
         configuration = self._run / "daemon.json"
         configuration.write_text("{}")
         with self._log.open("ab") as log:
