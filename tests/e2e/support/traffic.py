@@ -62,8 +62,8 @@ class Traffic:
         return True
 
 
-def arrived_once(system: System, accounts: list[Account], expected: list[str]) -> None:
-    """Every word is on exactly one message in one of the mailboxes."""
+def arrived_once(system: System, accounts: list[Account], expected: list[str], seconds: float = 60) -> None:
+    """Every word is on exactly one message in one of the mailboxes, within so many seconds."""
 
     def counts() -> Counter[str]:
         found: Counter[str] = Counter()
@@ -72,7 +72,7 @@ def arrived_once(system: System, accounts: list[Account], expected: list[str]) -
                 found.update(mailbox.words())
         return found
 
-    until(lambda: not set(expected) - set(counts()), f"{len(expected)} messages", 60, every=0.5)
+    until(lambda: not set(expected) - set(counts()), f"{len(expected)} messages", seconds, every=0.5)
     found = counts()
     again = {word: found[word] for word in expected if found[word] != 1}
     assert not again, f"{len(again)} of {len(expected)} messages arrived more than once: {again}"
