@@ -119,7 +119,7 @@ def test_what_crashes_comes_back_by_itself_and_repeats_nothing(
     with traffic.flowing():
         crash(undamaged.main if which == "main" else undamaged.engine.account(pair[0].name))
     undamaged.wait_until_up()
-    # Not hurried: main tries again a minute later at the earliest, by which a second copy is known (minimal_backoff_time).
+    # Not hurried: a second copy is known by the minute it comes in, and main waits one (minimal_backoff_time).
     arrived_once(undamaged, pair, traffic.acknowledged, seconds=200)
 
 
