@@ -230,8 +230,8 @@ def test_a_filter_that_never_ends_delays_its_message_and_bounces_nothing(system:
     box.filter(":0 w\n| sleep 600\n")
     word = system.post(box.account.short_address, sender="sender@outside.test")
     until(lambda: "time limit exceeded" in box.queue(), "a message that is put off")
-    box.restart(f"sed -i '$d' {settings}", user="root")
     box.filter("")
+    box.restart(f"sed -i '$d' {settings}", user="root")
     box.flush()
     assert len(box.files(word)) == 1
     assert not system.world.received(word)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import TimeoutError as BrowserTimeout
 from tests.e2e.support.browser import chromium
 from tests.e2e.support.engine import execute
 from tests.e2e.support.mail import compose, token
@@ -100,11 +101,13 @@ def with_attachment(recipient: str, word: str) -> EmailMessage:
 
 
 def open_message(page: Page, word: str) -> None:
+    """Open the message with `word` in its subject, which the mailbox already holds."""
     row = page.locator("#messagelist tbody tr", has_text=word)
-    while not row.count():
-        page.click("#toolbar-menu a.refresh, a.refresh")
-        page.wait_for_timeout(300)
-    row.first.locator("td.subject").dblclick()
+    try:
+        row.wait_for()
+    except BrowserTimeout:
+        pytest.fail(f"no {word} in:\n{page.locator('body').inner_text()}")
+    row.locator("td.subject").dblclick()
     page.wait_for_selector("#message-header")
 
 
