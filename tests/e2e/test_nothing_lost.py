@@ -1,6 +1,5 @@
 """Whatever is killed, and whenever: each acknowledged message arrives once."""
 
-import hashlib
 import json
 import os
 import shlex
@@ -16,11 +15,10 @@ from tests.e2e.support.traffic import Traffic, arrived_once
 from tests.e2e.support.wait import until
 
 
-@pytest.fixture
-def pair(undamaged: System, request: pytest.FixtureRequest) -> list[Account]:
-    """Two accounts of the test's own."""
-    suffix = hashlib.sha256(request.node.name.encode()).hexdigest()[:6]
-    return [undamaged.create(f"lost{suffix}a"), undamaged.create(f"lost{suffix}b")]
+@pytest.fixture(scope="module")
+def pair(system: System) -> list[Account]:
+    """Two accounts of the module's own."""
+    return [system.create("lossless"), system.create("lossless2")]
 
 
 Break = Callable[[System, list[Account]], None]

@@ -77,7 +77,7 @@ class Cli:
     def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         """Start it in a process group of its own, which is killed at the end whatever happened."""
         process = subprocess.Popen(
-            # What runs the tests may ignore signals (nohup, a shell's background job), and what it starts inherits that.
+            # Who runs the tests may ignore signals (nohup, a background job), and what it starts inherits that.
             ["env", "--default-signal=HUP,INT", *self.within, str(ROOT / "mailpod"), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -10,6 +10,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -120,6 +121,12 @@ class System:
         ).json()
         self._create_seconds = min(self._create_seconds, time.monotonic() - start)
         return Account(made["name"], made["address"], made["short_address"], made["fqdn"], chosen)
+
+    def keep_only(self, *names: str) -> None:
+        """Delete all other accounts, some at a time."""
+        others = [one["name"] for one in self.cli.ok("account", "list", "--json").json() if one["name"] not in names]
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            list(pool.map(lambda name: self.cli.ok("account", "delete", name, "--purge", "--yes"), others))
 
     def create_seconds(self) -> float:
         """The least time that making an account has taken so far."""
