@@ -1,10 +1,14 @@
 """What an account holds that has nothing to do."""
 
+from functools import partial
+
+import pytest
 from docker.models.containers import Container
 from tests.e2e.support.system import Account, System
 from tests.e2e.support.wait import until
 
-LISTENERS = {"s6-svscan", "s6-supervise", "s6-log", "master", "qmgr", "couriertcpd", "authdaemond"}
+SHARED = {"s6-svscan", "s6-supervise", "s6-log", "master", "qmgr", "tcpserver"}
+LISTENERS = {"classic": SHARED | {"couriertcpd", "authdaemond"}, "dovecot": SHARED | {"dovecot", "anvil", "log"}}
 
 
 def processes(container: Container) -> set[str]:
@@ -12,13 +16,29 @@ def processes(container: Container) -> set[str]:
     return {row[titles.index("COMMAND")] for row in rows}
 
 
-def test_an_account_at_rest_keeps_only_what_listens(system: System, bob: Account) -> None:
+@pytest.fixture(scope="module")
+def idle(system: System) -> dict[str, Account]:
+    """An account of each stack."""
+    return {stack: system.create(f"idle-{stack}", "--stack", stack) for stack in LISTENERS}
+
+
+def at_rest(container: Container, expected: set[str]) -> bool:
+    return processes(container) == expected
+
+
+def test_an_account_at_rest_keeps_only_what_listens(system: System, idle: dict[str, Account]) -> None:
     """After mail has come and been read, all the rest ends by itself, soon after the next health check."""
-    system.wait_for(bob, system.post(bob.address))
-    container = system.engine.account(bob.name)
-    until(lambda: processes(container) == LISTENERS, f"nothing but {sorted(LISTENERS)}", 90)
-    system.wait_for(bob, system.post(bob.address))
+    for account in idle.values():
+        system.wait_for(account, system.post(account.address))
+    for stack, account in idle.items():
+        container, expected = system.engine.account(account.name), LISTENERS[stack]
+        until(partial(at_rest, container, expected), f"nothing but {sorted(expected)}", 90)
+    for account in idle.values():
+        system.wait_for(account, system.post(account.address))
 
 
-def test_nobody_hears_of_the_ending_of_what_is_not_needed(system: System, bob: Account) -> None:
-    assert "killed by signal" not in system.engine.account(bob.name).logs().decode()
+def test_nobody_hears_of_the_ending_of_what_is_not_needed(system: System, idle: dict[str, Account]) -> None:
+    for account in idle.values():
+        log = system.engine.account(account.name).logs().decode()
+        assert "killed by signal" not in log
+        assert "rip=127." not in log

@@ -36,7 +36,7 @@ class FakeSystem:
         self.folder = folder
         self.instance = instance
         self.world = world or World()
-        for image in images.ALL:
+        for image in (images.MAIN, *images.ACCOUNT.values()):
             self.world.images[image.tag] = ""
         self.store = Store(folder)
         self.said: list[str] = []

@@ -8,7 +8,7 @@ import typer
 from mailpod.cli import output, parse
 from mailpod.cli.state import context
 from mailpod.model.errors import InvalidInput
-from mailpod.model.records import DEFAULT_MEMORY, Stack
+from mailpod.model.records import DEFAULT_MEMORY, DEFAULT_STACK, Stack
 from mailpod.services import accounts
 from mailpod.services.accounts import AccountView
 from mailpod.services.passwords import generate_password
@@ -68,7 +68,7 @@ def create(
     name: Name,
     password_stdin: Stdin = False,
     ssh_key: KeyFile = None,
-    stack: StackName = "classic",
+    stack: StackName = DEFAULT_STACK,
     memory: Memory = None,
     json: Json = False,
 ) -> None:

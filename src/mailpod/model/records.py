@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mailpod.model import addresses
 
-Stack = Literal["classic"]
+Stack = Literal["classic", "dovecot"]
+DEFAULT_STACK: Stack = "classic"
 
 MIB = 1024 * 1024
 DEFAULT_MEMORY = 256 * MIB
@@ -88,7 +89,7 @@ class Account(_Record):
     id: str
     name: str
     created: datetime
-    stack: Stack = "classic"
+    stack: Stack = DEFAULT_STACK
     memory: int = Field(default=DEFAULT_MEMORY, ge=MIN_MEMORY)
     ssh_keys: tuple[str, ...] = ()
     deleted: datetime | None = None

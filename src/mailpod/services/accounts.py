@@ -9,7 +9,7 @@ from mailpod.model import layout
 from mailpod.model.archive import File
 from mailpod.model.errors import AlreadyExists, MailpodError, NotFound
 from mailpod.model.names import account_name
-from mailpod.model.records import DEFAULT_MEMORY, Account, Stack, new_id, now
+from mailpod.model.records import DEFAULT_MEMORY, DEFAULT_STACK, Account, Stack, new_id, now
 from mailpod.model.spec import LABEL_ID, Workload
 from mailpod.services.context import Context
 from mailpod.services.images import ACCOUNT, ensure_images
@@ -71,7 +71,7 @@ def create(
     password: str,
     *,
     ssh_keys: tuple[str, ...] = (),
-    stack: Stack = "classic",
+    stack: Stack = DEFAULT_STACK,
     memory: int = DEFAULT_MEMORY,
 ) -> AccountView:
     """Create an account and wait until its SMTP, IMAP and SSH servers answer.

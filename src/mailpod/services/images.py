@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import get_args
 
 from mailpod.engine.port import Engine
 from mailpod.host.base_image import ensure_base_image
+from mailpod.model.records import DEFAULT_STACK, Stack
 
 SOURCES = Path(__file__).resolve().parents[3]
 """The folder that holds `compose.yaml` and `images/`."""
@@ -24,12 +26,14 @@ class Image:
         folder: what it is built from, below `images/`.
         target: its target there (empty: the last).
         base: the image of ours that it is built on; without one, Debian's.
+        others: names of folders in there that it does not use.
     """
 
     repository: str
     folder: str
     target: str = ""
     base: "Image | None" = None
+    others: frozenset[str] = frozenset()
 
     @property
     def context(self) -> Path:
@@ -41,7 +45,7 @@ class Image:
         """Its full name: the tag is a hash of every file it is built from, so a change has another name."""
         digest = hashlib.sha256(self.base.tag.encode() if self.base else b"")
         for path in sorted(self.context.rglob("*")):
-            if path.is_file():
+            if path.is_file() and path.relative_to(self.context).parts[0] not in self.others:
                 executable = bool(path.stat().st_mode & 0o100)
                 digest.update(f"{path.relative_to(self.context)}\0{executable}\0".encode())
                 digest.update(hashlib.sha256(path.read_bytes()).digest())
@@ -50,11 +54,19 @@ class Image:
 
 COMMON = Image("mailpod/common", "common")
 MAIN = Image("mailpod/main", "main", base=COMMON)
-ACCOUNT = {"classic": Image("mailpod/account-classic", "account", "classic", COMMON)}
-ALL = (MAIN, *ACCOUNT.values())
+_STACKS: tuple[Stack, ...] = get_args(Stack)
+ACCOUNT = {
+    stack: Image(f"mailpod/account-{stack}", "account", stack, COMMON, frozenset(_STACKS) - {stack})
+    for stack in _STACKS
+}
 
 
-def ensure_images(engine: Engine, progress: Callable[[str], None], images: Iterable[Image] = ALL) -> None:
+def needed(stacks: Iterable[Stack]) -> list[Image]:
+    """Main's image and those of accounts of these stacks; that of a new account is always among them."""
+    return [MAIN, *(ACCOUNT[stack] for stack in sorted({DEFAULT_STACK, *stacks}))]
+
+
+def ensure_images(engine: Engine, progress: Callable[[str], None], images: Iterable[Image]) -> None:
     """Build those of `images` that are missing, and first what they stand on."""
     for image in images:
         if engine.has_image(image.tag):

@@ -69,7 +69,7 @@ def up(context: Context, system: System) -> None:
         MailpodError: main could not be deployed, or an account not be brought up; all others were.
     """
     _check_up(context, system)
-    images.ensure_images(context.engine, context.progress)
+    _ensure_images(context)
     with context.store.lock("system"):
         # Another `up` may have been faster.
         before = _check_up(context, system)
@@ -239,10 +239,15 @@ def apply(context: Context) -> list[Step]:
     context.require_system()
     if not context.system.running:
         raise MailpodError("the system is down", f"start it with: mailpod up {context.system.domain}")
-    images.ensure_images(context.engine, context.progress)
+    _ensure_images(context)
     with context.store.lock("system"):
         _deploy(context)
         return converge(context)
+
+
+def _ensure_images(context: Context) -> None:
+    stacks = [account.stack for account in context.store.accounts()]
+    images.ensure_images(context.engine, context.progress, images.needed(stacks))
 
 
 def down(context: Context, *, purge: bool) -> None:

@@ -102,8 +102,10 @@ class OwnEngine:
     def take(self, *images: str) -> None:
         """Copy images from the machine's own engine."""
         here, there = docker.from_env(), docker.DockerClient(base_url=self.url, timeout=300)
-        for image in images:
-            there.images.load(b"".join(here.images.get(image).save(named=image)))
+        # All at once: what they have in common is carried over once.
+        with here.api.get(f"{here.api.base_url}/images/get", params={"names": images}, stream=True) as archive:
+            archive.raise_for_status()
+            there.images.load(archive.iter_content(1024 * 1024))
         here.close()
         there.close()
 

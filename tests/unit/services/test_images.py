@@ -7,7 +7,7 @@ from tests.fakes.steps import Steps
 
 from mailpod.model.errors import MailpodError
 from mailpod.services import images
-from mailpod.services.images import ACCOUNT, ALL, MAIN, Image, ensure_images
+from mailpod.services.images import ACCOUNT, MAIN, Image, ensure_images
 
 
 @pytest.fixture
@@ -46,12 +46,22 @@ def test_the_tag_changes_with_what_the_image_is_built_from(image, change):
     assert dataclasses.replace(image).tag != before
 
 
+def test_the_tag_is_not_that_of_a_neighbour(image):
+    """What only another stack is built from restarts no account of this one."""
+    alone = dataclasses.replace(image, others=frozenset({"other"}))
+    before = alone.tag
+    (image.context / "other").mkdir()
+    (image.context / "other" / "run").write_text("")
+    assert dataclasses.replace(alone).tag == before
+    assert dataclasses.replace(image).tag != before
+
+
 def test_the_images_are_there_and_their_names_differ():
-    assert all((image.context / "Dockerfile").is_file() for image in ALL)
-    assert len({image.tag for image in ALL}) == len(ALL) == 2
-    dockerfile = (ACCOUNT["classic"].context / "Dockerfile").read_text()
-    assert " AS classic" in dockerfile.replace(" as ", " AS ")
-    assert MAIN in ALL
+    images = [MAIN, *ACCOUNT.values()]
+    assert all((image.context / "Dockerfile").is_file() for image in images)
+    assert len({image.tag for image in images}) == len(images) == 3
+    for stack, image in ACCOUNT.items():
+        assert f" AS {stack}\n" in (image.context / "Dockerfile").read_text()
 
 
 def test_what_is_missing_is_built_once(image):

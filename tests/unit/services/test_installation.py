@@ -25,7 +25,17 @@ def test_up_builds_the_images_that_are_missing(system):
     system.world.images.clear()
     system.world.registry = True
     system.up()
-    assert {image.tag for image in images.ALL} <= set(system.world.images)
+    built = {name for name in system.world.images if "account" in name or "main" in name}
+    assert built == {images.MAIN.tag, images.ACCOUNT["classic"].tag}
+
+
+def test_apply_builds_the_images_of_the_accounts_there_are(system):
+    system.up()
+    accounts.create(system.process(), "alice", PASSWORD, stack="dovecot")
+    system.world.images.clear()
+    system.world.registry = True
+    installation.apply(system.process())
+    assert {image.tag for image in (images.MAIN, *images.ACCOUNT.values())} <= set(system.world.images)
 
 
 def test_up_keeps_what_was_said_before_and_changes_what_is_said_now(system):

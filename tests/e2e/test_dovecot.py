@@ -1,0 +1,112 @@
+"""The stack `dovecot`: what it can do beyond what every account can, and that it is an account like any other."""
+
+from pathlib import Path
+
+import pytest
+from tests.e2e.support.engine import execute
+from tests.e2e.support.mail import compose, token
+from tests.e2e.support.shell import Ssh
+from tests.e2e.support.system import Account, System
+from tests.e2e.support.traffic import Traffic, arrived_once
+from tests.e2e.support.wait import until
+
+WANTED = {
+    *("IDLE", "MOVE", "UIDPLUS", "SPECIAL-USE", "CONDSTORE", "QRESYNC", "NOTIFY", "LIST-STATUS", "PREVIEW"),
+    *("NAMESPACE", "SORT", "ESEARCH", "BINARY", "LITERAL+", "UNSELECT", "ENABLE"),
+}
+"""Capabilities that clients look for (RFC 6851, 6154, 7162, 5465, 5819, 8970, 5267, 3516, 7888)."""
+
+
+@pytest.fixture(scope="module")
+def dora(system: System) -> Account:
+    """An account of this stack."""
+    return system.create("dora", "--stack", "dovecot")
+
+
+def test_the_account_says_which_stack_it_has(system: System, dora: Account) -> None:
+    assert system.shown(dora)["stack"] == "dovecot"
+
+
+def test_mail_goes_in_and_out_and_between_stacks(system: System, dora: Account, alice: Account) -> None:
+    """From outside to both addresses and to a tag, to outside, and from and to an account of the other stack."""
+    for recipient in (dora.address, dora.short_address, dora.short_address.replace("@", "+tag@")):
+        system.wait_for(dora, system.post(recipient))
+    for sender, recipient in ((dora, alice), (alice, dora)):
+        word = token()
+        system.submit(sender, compose(sender.short_address, recipient.address, word), recipient.address)
+        system.wait_for(recipient, word)
+    word = token()
+    system.submit(dora, compose(dora.short_address, "erin@outside.test", word), "erin@outside.test")
+    assert system.world.wait_for(word)["Return-Path"] == f"<{dora.short_address}>"
+
+
+def test_main_passes_on_what_the_accounts_server_can(system: System, dora: Account) -> None:
+    with system.mailbox(dora) as mailbox:
+        _, told = mailbox.session.capability()
+        assert set(told[0].decode().split()) >= WANTED
+
+
+def test_special_folders_say_what_they_are_for(system: System, dora: Account) -> None:
+    """RFC 6154; all are subscribed."""
+    with system.mailbox(dora) as mailbox:
+        folders = mailbox.folders()
+        _, subscribed = mailbox.session.lsub()
+    for folder in ("Drafts", "Sent", "Trash", "Junk"):
+        assert f"\\{folder}" in folders[folder]
+        assert any(folder.encode() in line for line in subscribed if isinstance(line, bytes))
+
+
+def test_a_message_is_moved_in_one_command(system: System, dora: Account) -> None:
+    word = system.post(dora.address)
+    system.wait_for(dora, word)
+    with system.mailbox(dora) as mailbox:
+        number = mailbox.holding(word)[0]
+        mailbox.session.select("INBOX")
+        assert mailbox.session._simple_command("MOVE", number, "Trash")[0] == "OK"
+        assert (mailbox.count(word), mailbox.count(word, "Trash")) == (0, 1)
+
+
+def test_a_killed_account_gets_every_message_once(system: System, dora: Account) -> None:
+    """SIGKILL in the middle of traffic, twice."""
+    traffic = Traffic(system, [dora.short_address])
+    with traffic.flowing():
+        for _ in range(2):
+            system.engine.account(dora.name).kill("SIGKILL")
+            system.apply()
+    system.retry_now()
+    arrived_once(system, [dora], traffic.acknowledged)
+
+
+def test_a_message_whose_delivery_was_not_noted_is_kept_once(system: System, dora: Account) -> None:
+    """The account is killed between the file in the mailbox and Postfix's note of it, and delivers again."""
+    container = system.engine.account(dora.name)
+
+    def shell(script: str, user: str = "root") -> str:
+        code, output = execute(container, "sh", "-c", script, user=user)
+        assert code == 0, output
+        return output
+
+    shell("s6-svc -wD -d /run/service/dovecot")
+    word = system.post(dora.short_address)
+    until(lambda: '"deferred"' in shell("postqueue -j"), "a message that is put off")
+    shell("cp -a /data/spool/postfix/deferred /tmp/kept", user="postfix")
+    shell("s6-svc -u /run/service/dovecot; /usr/lib/mailpod/health/banners 20; postqueue -f")
+    system.wait_for(dora, word)
+    shell("s6-svc -wD -d /run/service/postfix")
+    shell("mv /tmp/kept/?/* /data/spool/postfix/active", user="postfix")
+    shell("s6-svc -u /run/service/postfix; /usr/lib/mailpod/health/banners 20")
+    until(lambda: not shell("postqueue -j"), "an empty queue")
+    with system.mailbox(dora) as mailbox:
+        assert mailbox.count(word) == 1
+
+
+def test_its_owner_logs_in_over_ssh_and_has_a_filter(system: System, dora: Account, tmp_path: Path) -> None:
+    """A script that is made active by hand files mail into a folder."""
+    ssh = Ssh(system, tmp_path)
+    system.cli.ok("account", "set", dora.name, "--ssh-key", str(ssh.public))
+    script = 'require ["fileinto", "mailbox"];\nif header :contains "Subject" "invoice" { fileinto :create "Bills"; }\n'
+    ssh.ok(dora, "mkdir -p sieve && cat > sieve/mine.sieve && ln -sf sieve/mine.sieve .dovecot.sieve", stdin=script)
+    word = system.post(dora.address, "invoice")
+    system.wait_for(dora, word, "Bills")
+    other = system.post(dora.address)
+    system.wait_for(dora, other)
