@@ -32,7 +32,7 @@ def test_an_account_at_rest_keeps_only_what_listens(system: System, idle: dict[s
         system.wait_for(account, system.post(account.address))
     for stack, account in idle.items():
         container, expected = system.engine.account(account.name), LISTENERS[stack]
-        until(partial(at_rest, container, expected), f"nothing but {sorted(expected)}", 90)
+        until(partial(at_rest, container, expected), f"nothing but {sorted(expected)}", 120)
     for account in idle.values():
         system.wait_for(account, system.post(account.address))
 

@@ -30,7 +30,7 @@ def test_health_becomes_good(system: System, alice: Account) -> None:
         accounts = {one["name"]: one["health"] for one in found["accounts"]}
         return {found["main"]["health"], accounts[alice.name]} == {"healthy"}
 
-    until(healthy, "a healthy main and account", 60, every=1)
+    until(healthy, "a healthy main and account", 100, every=1)
 
 
 def test_mail_that_waits_in_an_account_is_shown(undamaged: System, alice: Account) -> None:
