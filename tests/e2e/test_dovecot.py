@@ -7,7 +7,7 @@ from tests.e2e.support.engine import execute
 from tests.e2e.support.mail import compose, token
 from tests.e2e.support.shell import Ssh
 from tests.e2e.support.system import Account, System
-from tests.e2e.support.traffic import Traffic, arrived_once
+from tests.e2e.support.traffic import Traffic
 from tests.e2e.support.wait import until
 
 WANTED = {
@@ -66,15 +66,20 @@ def test_a_message_is_moved_in_one_command(system: System, dora: Account) -> Non
         assert (mailbox.count(word), mailbox.count(word, "Trash")) == (0, 1)
 
 
-def test_a_killed_account_gets_every_message_once(system: System, dora: Account) -> None:
-    """SIGKILL in the middle of traffic, twice."""
+def test_a_killed_account_loses_nothing(system: System, dora: Account) -> None:
+    """SIGKILL in the middle of traffic, twice. A copy may come a second time (ADR 16)."""
     traffic = Traffic(system, [dora.short_address])
     with traffic.flowing():
         for _ in range(2):
             system.engine.account(dora.name).kill("SIGKILL")
             system.apply()
     system.retry_now()
-    arrived_once(system, [dora], traffic.acknowledged)
+
+    def missing() -> set[str]:
+        with system.mailbox(dora) as mailbox:
+            return set(traffic.acknowledged) - set(mailbox.words())
+
+    until(lambda: not missing(), "every message that was acknowledged", 60, every=0.5)
 
 
 def test_a_message_whose_delivery_was_not_noted_is_kept_once(system: System, dora: Account) -> None:
