@@ -1,5 +1,10 @@
 """The stack `dovecot`: what it can do beyond what every account can, and that it is an account like any other."""
 
+import contextlib
+import dataclasses
+import imaplib
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -62,8 +67,42 @@ def test_a_message_is_moved_in_one_command(system: System, dora: Account) -> Non
     with system.mailbox(dora) as mailbox:
         number = mailbox.holding(word)[0]
         mailbox.session.select("INBOX")
-        assert mailbox.session._simple_command("MOVE", number, "Trash")[0] == "OK"
+        assert mailbox.session.xatom("MOVE", number, "Trash")[0] == "OK"
         assert (mailbox.count(word), mailbox.count(word, "Trash")) == (0, 1)
+
+
+def test_as_many_clients_as_an_owner_has_are_served_at_once(system: System, dora: Account) -> None:
+    """All come from main's address, for which Dovecot by itself allows ten."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(20):
+            session = stack.enter_context(system.mailbox(dora)).session
+            assert session.select("INBOX")[0] == "OK"
+
+
+def test_who_guesses_passwords_does_not_slow_down_the_owner(system: System, dora: Account) -> None:
+    """They come from the same address as the owner, main's."""
+
+    def guess(number: int) -> None:
+        with pytest.raises(imaplib.IMAP4.error), system.mailbox(dataclasses.replace(dora, password=f"wrong{number}")):
+            pass
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(guess, range(16)))
+    start = time.monotonic()
+    with system.mailbox(dora) as mailbox:
+        assert mailbox.session.noop()[0] == "OK"
+    assert time.monotonic() - start < 5  # Dovecot's penalty grows to fifteen
+
+
+def test_a_new_password_is_the_only_one_at_once(system: System, dora: Account) -> None:
+    """Although Dovecot has just looked at the old one."""
+    assert system.reaches(dora)
+    changed = dataclasses.replace(dora, password="another passphrase")
+    system.cli.ok("account", "passwd", dora.name, "--password-stdin", stdin=f"{changed.password}\n")
+    assert system.reaches(changed)
+    assert not system.reaches(dora)
+    system.cli.ok("account", "passwd", dora.name, "--password-stdin", stdin=f"{dora.password}\n")
+    assert system.reaches(dora)
 
 
 def test_a_killed_account_loses_nothing(system: System, dora: Account) -> None:

@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from mailpod.model import addresses
 
 Stack = Literal["classic", "dovecot"]
+"""The software inside an account, by the name of its folder in `images/account/`."""
 DEFAULT_STACK: Stack = "classic"
+"""What an account gets of which nothing else is said."""
 
 MIB = 1024 * 1024
 DEFAULT_MEMORY = 256 * MIB
