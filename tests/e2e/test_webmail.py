@@ -52,6 +52,8 @@ def logged_in(browser: Browser, system: System, account: Account) -> Page:
     page = new_page(browser)
     log_in(page, system, account.name, account.password)
     page.wait_for_selector("#mailboxlist")
+    # Requests of one session that run at the same time overwrite each other's part of it: those of the page come first.
+    page.wait_for_load_state("networkidle")
     return page
 
 
