@@ -17,6 +17,7 @@ class FakeChannel:
     Attributes:
         queue: what main's queue prints.
         queues: what the queues of accounts print, by name; what is not there prints nothing.
+        room: what an account says of the room on its volume.
     """
 
     def __init__(self, world: World, instance: str, step: Callable[[str], None]) -> None:
@@ -25,6 +26,7 @@ class FakeChannel:
         self._step = step
         self.queue = b""
         self.queues: dict[str, bytes] = {}
+        self.room = b"1000000000\n0\n"
 
     def main(self, verb: str, files: Iterable[File] = ()) -> bytes:
         self._step(f"channel main {verb}")
@@ -38,7 +40,7 @@ class FakeChannel:
         if there is None or there.content.decode().strip() != public:
             raise ChannelClosed(f"{name} cannot be reached: host key verification failed", "see: mailpod status")
         self._deploy(container, files)
-        return self.queues.get(name, b"") if verb == "queue" else b""
+        return {"queue": self.queues.get(name, b""), "room": self.room}.get(verb, b"")
 
     @contextlib.contextmanager
     def await_account(self, name: str) -> Iterator[Callable[[], None]]:

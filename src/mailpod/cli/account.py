@@ -24,6 +24,9 @@ KeyFile = Annotated[
 ]
 Memory = Annotated[str | None, typer.Option(help="Limit of memory, e.g. 256m.", show_default=False)]
 StackName = Annotated[Stack, typer.Option(help="Software inside the account.")]
+OtherStack = Annotated[
+    Stack | None, typer.Option("--stack", help="Software inside the account; all mail is kept.", show_default=False)
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -141,17 +144,18 @@ def set_(
     name: Known,
     ssh_key: KeyFile = None,
     no_ssh_key: Annotated[bool, typer.Option("--no-ssh-key", help="Take its SSH keys away.")] = False,
+    stack: OtherStack = None,
     memory: Memory = None,
     json: Json = False,
 ) -> None:
-    """Change an account's limit of memory or its SSH keys."""
+    """Change an account's stack, its limit of memory or its SSH keys."""
     if ssh_key and no_ssh_key:
         raise InvalidInput("--ssh-key and --no-ssh-key exclude each other", "give one of them")
     keys = parse.ssh_keys(ssh_key) if ssh_key else () if no_ssh_key else None
     limit = None if memory is None else parse.memory(memory)
-    if keys is None and limit is None:
-        raise InvalidInput("nothing to change", "give --memory SIZE, --ssh-key FILE or --no-ssh-key")
-    view = accounts.change(context(), name, memory=limit, ssh_keys=keys)
+    if keys is None and limit is None and stack is None:
+        raise InvalidInput("nothing to change", "give --stack STACK, --memory SIZE, --ssh-key FILE or --no-ssh-key")
+    view = accounts.change(context(), name, stack=stack, memory=limit, ssh_keys=keys)
     if json:
         output.document(as_json(view))
 

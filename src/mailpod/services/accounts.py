@@ -23,6 +23,7 @@ from mailpod.services.reconcile import (
     refresh,
     remove_container,
 )
+from mailpod.services.switching import require_room
 
 
 @dataclass(frozen=True)
@@ -180,9 +181,16 @@ def set_password(context: Context, name: str, password: str) -> None:
 
 
 def change(
-    context: Context, name: str, *, memory: int | None = None, ssh_keys: tuple[str, ...] | None = None
+    context: Context,
+    name: str,
+    *,
+    stack: Stack | None = None,
+    memory: int | None = None,
+    ssh_keys: tuple[str, ...] | None = None,
 ) -> AccountView:
     """Change what is given of an account, and make its container follow.
+
+    Another stack finds messages, flags, folders, subscriptions and UIDs as they were; mail meanwhile waits at main.
 
     Raises:
         NotFound: there is no such account.
@@ -191,11 +199,13 @@ def change(
     context.require_system()
     before = context.store.account(name.lower())
     require_main(context)
-    ensure_images(context.engine, context.progress, [ACCOUNT[before.stack]])
+    ensure_images(context.engine, context.progress, [ACCOUNT[stack or before.stack]])
     with context.store.lock("converge", shared=True):
+        if stack and stack != before.stack:
+            require_room(context, before)
         with context.store.lock():
             before = context.store.account(before.name)
-            update = {"memory": memory, "ssh_keys": ssh_keys}
+            update = {"stack": stack, "memory": memory, "ssh_keys": ssh_keys}
             changed = before.model_copy(update={key: value for key, value in update.items() if value is not None})
             context.store.save_account(changed)
         try:

@@ -49,6 +49,7 @@ def said_what_and_what_next(answer):
         ["account", "create", "postmaster"],
         ["account", "create", "a.b"],
         ["account", "set", "bob"],
+        ["account", "set", "bob", "--stack", "nonsense"],
         ["account", "delete", "bob"],
         ["alias", "add", "a+b", "bob"],
         ["alias", "add", "team", "x y@z.example"],
@@ -91,6 +92,7 @@ def test_bad_passwords_end_with_2(mailpod, system, monkeypatch, password):
         ["account", "delete", "nobody", "--yes", "--purge"],
         ["account", "undelete", "nobody"],
         ["account", "set", "nobody", "--memory", "128m"],
+        ["account", "set", "nobody", "--stack", "dovecot"],
         ["alias", "delete", "nobody"],
         ["alias", "add", "team", "nobody"],
     ],
@@ -329,6 +331,7 @@ def test_one_json_document_and_all_else_on_standard_error(mailpod, system):
     assert json.loads(mailpod("account", "show", "ALICE", "--json").out) == listed
     assert len(json.loads(mailpod("account", "passwd", "alice", "--json").out)["password"]) == 24
     assert json.loads(mailpod("account", "set", "alice", "--memory", "128m", "--json").out)["memory"] == 128 << 20
+    assert json.loads(mailpod("account", "set", "alice", "--stack", "dovecot", "--json").out)["stack"] == "dovecot"
     assert json.loads(mailpod("alias", "add", "team", "alice", "--json").out) == {
         "address": "team@example.org",
         "targets": ["alice"],

@@ -52,6 +52,7 @@ OPERATIONS = {
     "undelete": lambda c: accounts.undelete(c, "gone"),
     "passwd": lambda c: accounts.set_password(c, "alice", PASSWORD),
     "set": lambda c: accounts.change(c, "alice", memory=MIN_MEMORY),
+    "set stack": lambda c: accounts.change(c, "alice", stack="dovecot"),
     "alias": lambda c: aliases.add(c, "team", ["alice", "bob"]),
     "apply": installation.apply,
 }
