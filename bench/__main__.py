@@ -14,7 +14,7 @@ from types import FrameType
 
 import docker
 
-from bench import create, growth, idle, memory, start, throughput
+from bench import create, growth, idle, memory, stacks, start, throughput
 from bench.peer import ensure_images
 from bench.report import RESULTS, Findings, Row, machine, page, plain_table
 from bench.run_context import Run
@@ -28,6 +28,7 @@ MEASURES: dict[str, Callable[[Run], Findings]] = {
     "idle": idle.measure,
     "throughput": throughput.measure,
     "create": create.measure,
+    "stacks": stacks.measure,
     "growth": growth.measure,
 }
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -22,11 +22,11 @@ def measure(run: Run) -> Findings:
     count = run.times(100, 10)
     account = run.system.ensure(1)[0]
     with run.system.imap(account.name, account.password) as client:
-        ours = _latencies(client, run.system.port(25), account.address, count)
+        ours = latencies(client, run.system.port(25), account.address, count)
     with peer(run.engine, run.image, run.label) as baseline:
         address, _ = baseline.fresh()
         with baseline.imap(address) as client:
-            theirs = _latencies(client, baseline.smtp, address, count)
+            theirs = latencies(client, baseline.smtp, address, count)
     found = Findings("idle", HOW)
     for percent, target in ((50, 0.060), (99, 0.0)):
         mine, other = percentile(ours, percent), percentile(theirs, percent)
@@ -43,7 +43,8 @@ def measure(run: Run) -> Findings:
     return found
 
 
-def _latencies(client: Imap, port: int, address: str, count: int) -> list[float]:
+def latencies(client: Imap, port: int, address: str, count: int) -> list[float]:
+    """Seconds from each acknowledgement of port `port` until the client knew."""
     client.idle()
     taken = []
     with smtplib.SMTP(HOST, port, local_hostname="client.outside.test") as sender:

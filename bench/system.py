@@ -98,11 +98,11 @@ class System:
             raise Failed("the system is not up")
         return self._tls
 
-    def create(self, name: str) -> Account:
+    def create(self, name: str, *options: str) -> Account:
         """Make an account, and time it."""
         password = secrets.token_urlsafe(12)
         start = time.monotonic()
-        out = self.command("account", "create", name, "--password-stdin", "--json", stdin=f"{password}\n")
+        out = self.command("account", "create", name, "--password-stdin", "--json", *options, stdin=f"{password}\n")
         returned = time.monotonic() - start
         made = json.loads(out)
         self._verify(name, password, made["ipv4"])

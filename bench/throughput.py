@@ -14,14 +14,14 @@ from bench.clients import greeting
 from bench.peer import Peer, peer, tools
 from bench.report import Findings, Row
 from bench.run_context import Run
-from bench.system import HOST, Failed, free_port
+from bench.system import HOST, Account, Failed, System, free_port
 
 CONNECTIONS = 10
 LENGTH = 4096
 HOW = (
     "Postfix's `smtp-source` on the host's network sends {count} messages of 4 kB over 10 connections, "
     "each used for all of its messages, to the published port 25: of main, whose messages go on to the accounts' own "
-    "Postfix and Procmail, or of the one container with Postfix and Dovecot LMTP. To one mailbox, and to ten. Messages "
+    "Postfix and Dovecot, or of the one container with Postfix and Dovecot LMTP. To one mailbox, and to ten. Messages "
     "a second from the first connect until the last file is in a Maildir's `new`. Alternately, {times} times; medians "
     "(least to greatest). Deferrals are counted in the logs of all containers on the way. The processor's time for a "
     "message is shown for each kind of container; the rest of the machine's is the generator's, the engine's (which "
@@ -67,22 +67,23 @@ def measure(run: Run) -> Findings:
             theirs: list[Load] = []
             for turn in range(times):
                 for mine in (True, False) if turn % 2 == 0 else (False, True):
-                    target = _mailpod(run, boxes) if mine else _baseline(baseline, boxes)
-                    (ours if mine else theirs).append(_load(run, source, target, count))
+                    target = accounts_of(run.system, run.system.ensure(boxes)) if mine else _baseline(baseline, boxes)
+                    (ours if mine else theirs).append(load(run, source, target, count))
             _add(found, boxes, ours, theirs)
     found.notes.append(f"the generator alone, into Postfix's `smtp-sink`: {alone:.0f} messages a second")
     return found
 
 
-def _mailpod(run: Run, boxes: int) -> Target:
-    accounts = run.system.ensure(boxes)
+def accounts_of(system: System, accounts: Sequence[Account]) -> Target:
+    """Accounts as a target, with no new mail."""
     for account in accounts:
-        for file in run.system.maildir(account.name).iterdir():
+        folder = system.maildir(account.name)
+        for file in folder.iterdir() if folder.exists() else ():
             file.unlink()
     return Target(
-        run.system.port(25),
-        [(account.address, run.system.maildir(account.name)) for account in accounts],
-        {"main": run.system.container("main")} | {a.name: run.system.container(a.name) for a in accounts},
+        system.port(25),
+        [(account.address, system.maildir(account.name)) for account in accounts],
+        {"main": system.container("main")} | {a.name: system.container(a.name) for a in accounts},
     )
 
 
@@ -90,8 +91,8 @@ def _baseline(baseline: Peer, boxes: int) -> Target:
     return Target(baseline.smtp, [baseline.fresh() for _ in range(boxes)], {"baseline": baseline.container})
 
 
-def _load(run: Run, source: Container, target: Target, count: int) -> Load:
-    """Send and wait until all is delivered."""
+def load(run: Run, source: Container, target: Target, count: int) -> Load:
+    """Send so many messages to the target, and wait until all are delivered."""
     before = {name: _cpu(run, container) for name, container in target.containers.items()}
     busy = _busy()
     since = int(time.time())
@@ -187,7 +188,7 @@ def _add(found: Findings, boxes: int, ours: Sequence[Load], theirs: Sequence[Loa
     mine = statistics.median(load.delivered for load in ours)
     other = statistics.median(load.delivered for load in theirs)
     what = f"outside → Maildir, {boxes} account{'s' if boxes > 1 else ''}"
-    found.rows.append(Row(what, _rate(ours), _rate(theirs), mine / other, "≥ 1.0", mine >= other))
+    found.rows.append(Row(what, rate(ours), rate(theirs), mine / other, "≥ 1.0", mine >= other))
     lost, baseline_lost = (sum(load.deferred for load in loads) for loads in (ours, theirs))
     found.rows.append(Row(f"{what}: deferred or bounced", str(lost), str(baseline_lost), None, "0", lost == 0))
     for name, loads in (("mailpod", ours), ("baseline", theirs)):
@@ -197,7 +198,8 @@ def _add(found: Findings, boxes: int, ours: Sequence[Load], theirs: Sequence[Loa
         )
 
 
-def _rate(loads: Sequence[Load]) -> str:
+def rate(loads: Sequence[Load]) -> str:
+    """Messages a second until delivered: the median, the least and the greatest."""
     rates = [load.delivered for load in loads]
     return f"{statistics.median(rates):.0f}/s ({min(rates):.0f} to {max(rates):.0f})"
 

@@ -1,21 +1,46 @@
-"""One running system for all end-to-end tests, made by the launcher and taken away at the end."""
+"""One running system for all end-to-end tests of a stack, made by the launcher and taken away at the end."""
 
 import contextlib
 from collections.abc import Generator, Iterator
+from typing import get_args
 
 import pytest
 from tests.e2e.support.system import Account, System, running_system
 
+from mailpod.model.records import DEFAULT_STACK, Stack
+
 DOMAIN = "club.test"
+STACKS = sorted(get_args(Stack), key=lambda stack: stack != DEFAULT_STACK)
 
 _system: System | None = None
 
 
+@pytest.fixture(scope="session", params=STACKS)
+def stack(request: pytest.FixtureRequest) -> str:
+    """What accounts are made of that do not say otherwise: every test comes once for each."""
+    return str(request.param)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what a marker says another stack would not tell."""
+
+    def wanted(item: pytest.Item) -> bool:
+        if not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
+            return True
+        stack = item.callspec.params.get("stack", DEFAULT_STACK)
+        only = item.get_closest_marker("stack")
+        return stack == only.args[0] if only else stack == DEFAULT_STACK or not item.get_closest_marker("once")
+
+    left_out = [item for item in items if not wanted(item)]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
+
+
 @pytest.fixture(scope="session")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def system(stack: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """The main system of club.test, reachable from outside, resolving only through the outside."""
     global _system  # noqa: PLW0603  (the report hook below has no fixture to ask)
-    with running_system(DOMAIN, tmp_path_factory.mktemp("system")) as made:
+    with running_system(DOMAIN, tmp_path_factory.mktemp("system"), stack=stack) as made:
         _system = made
         made.first = made.create("alice")
         yield made

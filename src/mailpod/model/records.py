@@ -10,7 +10,7 @@ from mailpod.model import addresses
 
 Stack = Literal["classic", "dovecot"]
 """The software inside an account, by the name of its folder in `images/account/`."""
-DEFAULT_STACK: Stack = "classic"
+DEFAULT_STACK: Stack = "dovecot"
 """What an account gets of which nothing else is said."""
 
 MIB = 1024 * 1024

@@ -25,6 +25,8 @@ from tests.e2e.support.names import resolving
 from tests.e2e.support.wait import until
 from tests.e2e.support.world import World
 
+from mailpod.model.records import DEFAULT_STACK
+
 BASE_IMAGE = "mailpod/base:trixie"
 PORTS = (25, 80, 143, 443, 465, 587, 993, 2222)
 
@@ -50,9 +52,13 @@ class System:
 
     Args:
         address: at which main's ports are published.
+        stack: of accounts that do not say otherwise.
     """
 
-    def __init__(self, domain: str, cli: Cli, engine: Engine, world: World, folder: Path, address: str) -> None:
+    def __init__(
+        self, domain: str, cli: Cli, engine: Engine, world: World, folder: Path, address: str, stack: str
+    ) -> None:
+        self.stack = stack
         self.domain = domain
         self.cli = cli
         self.engine = engine
@@ -115,10 +121,9 @@ class System:
     def create(self, name: str, *options: str, password: str = "") -> Account:
         """Create an account with a password of its own."""
         chosen = password or secrets.token_urlsafe(12)
+        given = options if "--stack" in options else (*options, "--stack", self.stack)
         start = time.monotonic()
-        made = self.cli.ok(
-            "account", "create", name, "--password-stdin", "--json", *options, stdin=f"{chosen}\n"
-        ).json()
+        made = self.cli.ok("account", "create", name, "--password-stdin", "--json", *given, stdin=f"{chosen}\n").json()
         self._create_seconds = min(self._create_seconds, time.monotonic() - start)
         return Account(made["name"], made["address"], made["short_address"], made["fqdn"], chosen)
 
@@ -233,7 +238,7 @@ HERE = Place()
 
 
 @contextmanager
-def running_system(domain: str, folder: Path, place: Place = HERE) -> Iterator[System]:
+def running_system(domain: str, folder: Path, place: Place = HERE, stack: str = DEFAULT_STACK) -> Iterator[System]:
     """A system with a name of its own; nothing of it is left afterwards, whatever happened."""
     instance = f"mpt{secrets.token_hex(3)}"
     engine = Engine(instance, place.url)
@@ -241,7 +246,7 @@ def running_system(domain: str, folder: Path, place: Place = HERE) -> Iterator[S
     try:
         world = World(engine, domain, "" if place.url else BASE_IMAGE)
         world.make_network()
-        system = System(domain, cli, engine, world, folder, place.address)
+        system = System(domain, cli, engine, world, folder, place.address, stack)
         with resolving(domain, place.address):
             try:
                 system.up()
