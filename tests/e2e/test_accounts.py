@@ -46,6 +46,7 @@ def test_create_returns_one_document_and_an_account_that_works_at_once(system: S
     assert not any(made["password"].encode() in content for content in state), "the password is kept in the state"
 
 
+@pytest.mark.once
 def test_list_and_show_tell_the_same_and_no_password(system: System, alice: Account) -> None:
     listed = system.cli.ok("account", "list", "--json").json()
     assert listed == sorted(listed, key=lambda one: one["name"])
@@ -104,6 +105,7 @@ def test_delete_with_purge_leaves_nothing(system: System) -> None:
     assert not list(system.cli.state.rglob("*grace*"))
 
 
+@pytest.mark.once
 def test_the_three_scripts_are_the_three_commands(system: System) -> None:
     """createAccount.sh, listAccount.sh and deleteAccount.sh, from whatever folder they are called."""
     created = system.cli.ok("heidi", "--json", program="scripts/createAccount.sh").json()
@@ -123,6 +125,7 @@ def test_the_three_scripts_are_the_three_commands(system: System) -> None:
     assert system.cli.run("account", "show", "heidi").code == 3
 
 
+@pytest.mark.once
 def test_the_state_and_the_instance_may_be_given_as_options(system: System, alice: Account) -> None:
     options = ("--state", str(system.cli.state), "--instance", system.cli.instance)
     shown = system.cli.run(
@@ -131,6 +134,7 @@ def test_the_state_and_the_instance_may_be_given_as_options(system: System, alic
     assert shown.json()["name"] == alice.name
 
 
+@pytest.mark.once
 def test_ten_creates_started_at_once_all_succeed(system: System) -> None:
     names = [f"many{number}" for number in range(10)]
     with ThreadPoolExecutor(10) as pool:
@@ -152,6 +156,7 @@ def test_an_account_that_asks_for_less_memory_gets_less(system: System) -> None:
     system.wait_for(account, word)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("fraction", [0.15, 0.3, 0.45, 0.6, 0.75, 0.9])
 def test_a_crash_in_the_middle_of_create_is_repaired_by_apply(system: System, fraction: float) -> None:
     """SIGKILL at any step of create; then `apply` gives an account that works, or none and no trace of one."""
@@ -171,6 +176,7 @@ def test_a_crash_in_the_middle_of_create_is_repaired_by_apply(system: System, fr
     assert system.cli.ok("apply", "--json").json() == [], "a second apply found something left to do"
 
 
+@pytest.mark.once
 def test_a_crash_in_the_middle_of_delete_is_repaired_by_apply(system: System) -> None:
     account = system.create("judy")
     system.cli.kill_after(0.5 * system.create_seconds(), "account", "delete", "judy", "--purge", "--yes")

@@ -4,6 +4,8 @@ import pytest
 from tests.e2e.support.mail import compose, rcpt_code, token
 from tests.e2e.support.system import Account, System
 
+pytestmark = pytest.mark.once
+
 
 def rcpt(system: System, recipient: str) -> int:
     return rcpt_code("127.0.0.1", system.port(25), recipient)

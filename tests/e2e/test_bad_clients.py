@@ -13,6 +13,8 @@ import pytest
 from tests.e2e.support.system import Account, System
 from tests.e2e.support.wait import until
 
+pytestmark = pytest.mark.once
+
 PORTS = [25, 143, 465, 587, 993, 80, 443, 2222]
 IMPLICIT_TLS = {443, 465, 993}
 DRIPPED = {25, 143, 587, 993, 2222}

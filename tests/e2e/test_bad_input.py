@@ -16,7 +16,7 @@ from tests.e2e.support.system import System
 BAD_NAMES = ["", "-alice", "al ice", "alice@club.test", "../bob", "élise", "a" * 64, "$(id)", "a\nb", "xn--bcher-kva"]
 RESERVED = ["postmaster", "WWW", "mail", "autoconfig", "root"]
 
-pytestmark = pytest.mark.usefixtures("alice", "bob")
+pytestmark = [pytest.mark.usefixtures("alice", "bob"), pytest.mark.once]
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ def test_submission_takes_every_form_of_the_login(
     system.wait_for(bob, word)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", ["imap", "smtp", "mail", "webmail", ""])
 def test_the_certificate_is_good_for_every_name_of_the_system(system: System, name: str) -> None:
     host = f"{name}.{system.domain}".removeprefix(".")
@@ -41,6 +42,7 @@ def test_the_certificate_is_good_for_every_name_of_the_system(system: System, na
         assert connection.version() in {"TLSv1.2", "TLSv1.3"}
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("number", [465, 993, 443])
 def test_old_protocol_versions_are_refused(system: System, number: int) -> None:
     """TLS 1.1 is not to be used (RFC 8996)."""
@@ -77,6 +79,7 @@ def test_submission_refuses_a_login_without_tls(system: System, alice: Account) 
         assert session.docmd("MAIL", f"FROM:<{alice.short_address}>")[0] >= 500
 
 
+@pytest.mark.once
 def test_port_25_offers_no_login(system: System) -> None:
     """Nobody can try passwords where mail servers connect."""
     with smtp(f"mail.{system.domain}", system.port(25), system.tls, tls="starttls") as session:

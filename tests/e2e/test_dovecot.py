@@ -15,6 +15,8 @@ from tests.e2e.support.system import Account, System
 from tests.e2e.support.traffic import Traffic
 from tests.e2e.support.wait import until
 
+pytestmark = pytest.mark.stack("dovecot")
+
 WANTED = {
     *("IDLE", "MOVE", "UIDPLUS", "SPECIAL-USE", "CONDSTORE", "QRESYNC", "NOTIFY", "LIST-STATUS", "PREVIEW"),
     *("NAMESPACE", "SORT", "ESEARCH", "BINARY", "LITERAL+", "UNSELECT", "ENABLE"),

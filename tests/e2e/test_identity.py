@@ -58,6 +58,7 @@ def test_a_forged_sender_is_sent_nothing(system: System, alice: Account) -> None
     assert not any(m["Delivered-To"] == "erin@outside.test" for m in system.world.received(word))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("sender", "recipient"),
     [
@@ -82,6 +83,7 @@ def test_main_is_not_an_open_relay(system: System, origin: str, sender: str, rec
         assert session.rcpt(recipient)[0] >= 500
 
 
+@pytest.mark.once
 def test_main_is_not_an_open_relay_over_ipv6(system: System) -> None:
     """The gateway's IPv6 address is trusted as little as its IPv4 address."""
     with smtp(str(system.world.ipv6_subnet[3]), 25) as session:
@@ -90,6 +92,7 @@ def test_main_is_not_an_open_relay_over_ipv6(system: System) -> None:
         assert session.rcpt("y@elsewhere.test")[0] >= 500
 
 
+@pytest.mark.once
 def test_the_ports_between_main_and_accounts_are_not_published(system: System) -> None:
     """The relay (10025) answers accounts alone; accounts publish nothing."""
     published = system.main.attrs["NetworkSettings"]["Ports"]
@@ -100,6 +103,7 @@ def test_the_ports_between_main_and_accounts_are_not_published(system: System) -
             assert not any(container.attrs["NetworkSettings"]["Ports"].values()), container.name
 
 
+@pytest.mark.once
 def test_the_relay_refuses_who_cannot_prove_to_be_an_account(system: System, alice: Account) -> None:
     """From the outside's network too, where main also listens: no TLS, no login, a person's password, all refused."""
     with smtp(system.world.main_address, 10025) as session:

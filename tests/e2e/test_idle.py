@@ -7,6 +7,8 @@ from docker.models.containers import Container
 from tests.e2e.support.system import Account, System
 from tests.e2e.support.wait import until
 
+pytestmark = pytest.mark.once
+
 SHARED = {"s6-svscan", "s6-supervise", "s6-log", "master", "qmgr", "tcpserver"}
 LISTENERS = {"classic": SHARED | {"couriertcpd", "authdaemond"}, "dovecot": SHARED | {"dovecot", "anvil", "log"}}
 

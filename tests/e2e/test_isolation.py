@@ -80,6 +80,7 @@ def test_no_password_is_logged(system: System, alice: Account) -> None:
     assert alice.password not in logs
 
 
+@pytest.mark.once
 def test_secrets_in_the_state_folder_are_the_operators_alone(system: System) -> None:
     """0600 and 0700, whatever the umask."""
     for path in (system.cli.state / "secrets").rglob("*"):
@@ -135,6 +136,7 @@ def processes(system: System) -> list[tuple[str, str]]:
     return [(line.partition(" ")[0], line.partition(" ")[2]) for line in lines if " " in line]
 
 
+@pytest.mark.once
 def test_each_daemon_of_main_runs_as_its_own_user(system: System) -> None:
     """What talks to strangers is not root, and no two daemons share a user."""
     running = processes(system)
@@ -154,6 +156,7 @@ def test_each_daemon_of_main_runs_as_its_own_user(system: System) -> None:
     assert not postfix & dovecot
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("what", ["keys", "tables", "spool"])
 def test_webmails_user_cannot_read_what_belongs_to_other_daemons(system: System, what: str) -> None:
     """TLS keys, main's tables (with the accounts' relay logins), and mail in Postfix's queue."""

@@ -2,6 +2,7 @@
 
 from email.message import EmailMessage
 
+import pytest
 from tests.e2e.support.mail import compose, token
 from tests.e2e.support.system import Account, System
 
@@ -19,6 +20,7 @@ def test_mail_from_outside_arrives_with_the_true_address_of_its_sender(system: S
     assert message["Return-Path"] == "<erin@outside.test>"
 
 
+@pytest.mark.once
 def test_mail_from_outside_comes_over_tls(system: System, alice: Account) -> None:
     """Port 25 offers STARTTLS, and the last hop to the account is encrypted too."""
     word = token()
@@ -152,6 +154,7 @@ def test_a_file_of_25_megabytes_arrives_whole(system: System, alice: Account) ->
     assert len(next(message.iter_attachments()).get_content()) == LARGE
 
 
+@pytest.mark.once
 def test_a_message_beyond_the_limit_is_refused_at_once(system: System, alice: Account) -> None:
     """RFC 1870: the announced size is refused at MAIL, on port 25 and on submission."""
     with system.mx() as session:

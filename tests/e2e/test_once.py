@@ -10,6 +10,8 @@ from tests.e2e.support.mail import compose, token
 from tests.e2e.support.system import Account, System
 from tests.e2e.support.wait import until
 
+pytestmark = pytest.mark.stack("classic")
+
 LATER = "EXITCODE=75\nHOST=none\n"
 """Recipes that put a message off (procmailrc(5), HOST)."""
 

@@ -14,21 +14,25 @@ from tests.e2e.support.traffic import Traffic, arrived_once
 from tests.e2e.support.wait import until
 from tests.e2e.support.world import IMAGE as OUTSIDE
 
+from mailpod.model.records import DEFAULT_STACK
+from mailpod.services.images import ACCOUNT
+
 
 @pytest.fixture(scope="module")
 def engine(system: System, alice: Account, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnEngine]:
     """A second engine with the images that the first one runs."""
-    images = [system.main.attrs["Config"]["Image"], system.engine.account(alice.name).attrs["Config"]["Image"], OUTSIDE]
+    images = {system.main.attrs["Config"]["Image"], system.engine.account(alice.name).attrs["Config"]["Image"], OUTSIDE}
     folder = tmp_path_factory.mktemp("engine")
-    with own_engine(folder, images) as made:
+    # `up` wants the image of a new account that asks for nothing.
+    with own_engine(folder, sorted(images | {ACCOUNT[DEFAULT_STACK].tag})) as made:
         yield made
     shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
-def lodge(engine: OwnEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def lodge(engine: OwnEngine, stack: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A system of another domain on that engine."""
-    with running_system("lodge.test", tmp_path_factory.mktemp("lodge"), engine.place) as made:
+    with running_system("lodge.test", tmp_path_factory.mktemp("lodge"), engine.place, stack) as made:
         yield made
 
 

@@ -41,6 +41,7 @@ def bounce_of(system: System, account: Account, word: str, seconds: float = 20) 
     return report.as_string()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("recipient", ["refused@outside.test", "full@outside.test", "x@nowhere.test", "x@nomail.test"])
 def test_what_the_outside_refuses_comes_back_as_a_bounce(system: System, writer: Account, recipient: str) -> None:
     """No such mailbox, full, no such domain, a domain without mail (RFC 7505): a report in the sender's mailbox."""
@@ -51,12 +52,14 @@ def test_what_the_outside_refuses_comes_back_as_a_bounce(system: System, writer:
     assert "Action: failed" in report
 
 
+@pytest.mark.once
 def test_a_bounce_is_not_bounced(system: System, alice: Account) -> None:
     """Mail with the null sender is taken in (RFC 5321 section 4.5.5)."""
     word = system.post(alice.short_address, sender="")
     assert system.wait_for(alice, word)["Return-Path"] == "<>"
 
 
+@pytest.mark.once
 def test_mail_for_an_outside_server_that_is_down_waits_and_then_leaves(system: System, writer: Account) -> None:
     """It is queued, shown by `status` with where it goes and why it waits, and delivered once."""
     word = token()
@@ -77,6 +80,7 @@ def test_mail_for_an_outside_server_that_is_down_waits_and_then_leaves(system: S
     assert len(system.world.received(word)) == 1
 
 
+@pytest.mark.once
 def test_an_outside_server_that_says_later_is_tried_again(system: System, writer: Account) -> None:
     """451 defers, it does not bounce."""
     word = token()
@@ -101,6 +105,7 @@ def test_mail_for_an_account_that_is_stopped_waits_in_main(undamaged: System) ->
     assert not undamaged.world.received(word)
 
 
+@pytest.mark.once
 def test_accounts_that_hang_do_not_keep_others_from_their_mail(undamaged: System, alice: Account) -> None:
     """They take connections and say nothing. Their mail waits, as that of accounts that are down does."""
     hanging = [undamaged.create(f"hanging{number}") for number in range(12)]
@@ -119,6 +124,7 @@ def test_accounts_that_hang_do_not_keep_others_from_their_mail(undamaged: System
             undamaged.wait_for(account, expected, seconds=60)
 
 
+@pytest.mark.once
 def test_main_comes_back_by_compose_alone(undamaged: System, alice: Account) -> None:
     """With the files that `up` wrote, and without the control plane: tables and certificates are on its volume."""
     undamaged.main.remove(force=True)
@@ -136,6 +142,7 @@ def test_main_comes_back_by_compose_alone(undamaged: System, alice: Account) -> 
     undamaged.world.wait_for(word)
 
 
+@pytest.mark.once
 def test_an_account_whose_name_is_gone_from_the_network_is_down_and_not_unknown(undamaged: System) -> None:
     """Removed container: its internal name does not resolve, which must never bounce."""
     account = undamaged.create("vanished")
@@ -164,6 +171,7 @@ def test_mail_written_while_main_is_down_waits_in_the_account(undamaged: System,
     undamaged.world.wait_for(word, seconds=40)
 
 
+@pytest.mark.once
 def test_mail_for_an_account_deleted_meanwhile_goes_back_to_its_sender(undamaged: System, writer: Account) -> None:
     """What waits for an account that is then deleted neither loops nor waits for days."""
     account = undamaged.create("leaver")

@@ -52,6 +52,7 @@ def test_scp_and_sftp_carry_files_both_ways(olga: Person, tmp_path: Path) -> Non
     assert (tmp_path / "back-by-scp").read_bytes() == content
 
 
+@pytest.mark.stack("classic")
 def test_a_procmail_recipe_files_mail_into_a_folder(system: System, olga: Person) -> None:
     """The user's own ~/.procmailrc is obeyed, and the folder is seen over IMAP."""
     with system.mailbox(olga.account) as mailbox:
@@ -70,6 +71,7 @@ def test_a_procmail_recipe_files_mail_into_a_folder(system: System, olga: Person
         assert mailbox.count(filed) == mailbox.count(tagged) == 0
 
 
+@pytest.mark.stack("classic")
 def test_a_broken_procmailrc_loses_nothing(system: System, olga: Person) -> None:
     """Mail still arrives when a program is missing, a folder cannot be made and a line makes no sense."""
     broken = ":0 w\n| /no/such/program\n\n:0\n/no/such/folder/\n\nnonsense {{{\n"
@@ -98,6 +100,7 @@ def test_the_users_files_survive_the_container(system: System, olga: Person) -> 
     assert olga.ssh.ok(olga.account, "cat diary") == "precious\n"
 
 
+@pytest.mark.once
 def test_another_key_does_not_open_the_account(olga: Person, pablo: Person) -> None:
     """Main does not even connect pablo to olga's container."""
     refused = pablo.ssh.run(olga.account, "id")
@@ -105,6 +108,7 @@ def test_another_key_does_not_open_the_account(olga: Person, pablo: Person) -> N
     assert "uid" not in refused.stdout
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "target",
     [
@@ -128,6 +132,7 @@ def test_the_jump_host_opens_nothing_but_ones_own_account(pablo: Person, target:
     assert "220" not in done.stdout
 
 
+@pytest.mark.once
 def test_the_jump_host_gives_no_shell_and_forwards_no_listener(pablo: Person) -> None:
     for arguments in (["main", "id"], ["-t", "main"], ["-s", "main", "sftp"]):
         done = pablo.ssh.client("ssh", *arguments)
@@ -137,6 +142,7 @@ def test_the_jump_host_gives_no_shell_and_forwards_no_listener(pablo: Person) ->
     assert listener.returncode != 0
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("user", ["jump", "root", "box", "alice"])
 def test_main_takes_keys_only(system: System, tmp_path: Path, user: str) -> None:
     """No password is even asked for, and an unknown key opens nothing."""
@@ -175,6 +181,7 @@ class Operator:
         return subprocess.run(command, input="", capture_output=True, text=True, timeout=60, check=False)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("where", ["main", "account"])
 def test_the_operators_key_is_good_for_the_operators_verbs_alone(system: System, olga: Person, where: str) -> None:
     """No shell, no other command, no argument, no subsystem and no forwarding, in main or in an account."""
@@ -225,6 +232,7 @@ def test_the_user_cannot_become_root_or_change_the_system(olga: Person) -> None:
     assert "CapEff:\t0000000000000000" in status
 
 
+@pytest.mark.once
 def test_no_agent_tunnel_or_x11_is_forwarded(olga: Person) -> None:
     environment = olga.ssh.run(olga.account, "env", "-A", "-X").stdout
     assert "SSH_AUTH_SOCK" not in environment
@@ -233,6 +241,7 @@ def test_no_agent_tunnel_or_x11_is_forwarded(olga: Person) -> None:
     assert done.returncode != 0
 
 
+@pytest.mark.once
 def test_a_key_that_is_replaced_no_longer_opens_the_account(system: System, tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
     (tmp_path / "new").mkdir()
@@ -244,6 +253,7 @@ def test_a_key_that_is_replaced_no_longer_opens_the_account(system: System, tmp_
     assert owner.ssh.run(owner.account, "true").returncode == 255
 
 
+@pytest.mark.once
 def test_many_connections_at_once_are_served(olga: Person) -> None:
     """As a client that copies with several connections has them."""
     commands = [

@@ -1,9 +1,12 @@
 """`status` and `apply`: desired beside observed, and the way back to it."""
 
+import pytest
 from tests.e2e.support.engine import execute
 from tests.e2e.support.mail import compose, token
 from tests.e2e.support.system import Account, System
 from tests.e2e.support.wait import until
+
+pytestmark = pytest.mark.once
 
 
 def test_status_shows_main_and_every_account(system: System, alice: Account, bob: Account) -> None:

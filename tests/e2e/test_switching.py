@@ -11,6 +11,8 @@ from tests.e2e.support.system import Account, System
 from tests.e2e.support.traffic import Traffic
 from tests.e2e.support.wait import until
 
+pytestmark = pytest.mark.once
+
 OTHER = {"classic": "dovecot", "dovecot": "classic"}
 FOLDERS = (["Work"], ["Work", "Deep"], ["&ANw-bung &- mehr"])
 """Paths of folders, as IMAP spells them (RFC 3501 section 5.1.3)."""

@@ -9,8 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 
+import pytest
 from tests.e2e.support.mail import smtp
 from tests.e2e.support.system import Account, System
+
+pytestmark = pytest.mark.once
 
 INTERVAL = 0.1
 

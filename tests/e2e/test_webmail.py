@@ -75,6 +75,7 @@ def test_a_wrong_password_is_told_and_opens_nothing(system: System, browser: Bro
     page.context.close()
 
 
+@pytest.mark.once
 def test_webmail_answers_at_the_bare_domain_too(system: System, browser: Browser, bob: Account) -> None:
     page = new_page(browser)
     log_in(page, system, bob.name, bob.password, host="")
@@ -82,6 +83,7 @@ def test_webmail_answers_at_the_bare_domain_too(system: System, browser: Browser
     page.context.close()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("locale", "label"), [("fr-FR", "Mot de passe"), ("de-DE", "Passwort")])
 def test_webmail_speaks_the_browsers_language(system: System, browser: Browser, locale: str, label: str) -> None:
     """Before and after somebody has logged in for the first time."""
@@ -152,6 +154,7 @@ def test_a_message_from_outside_is_read_and_answered(
     page.context.close()
 
 
+@pytest.mark.once
 def test_the_accounts_addresses_are_its_identities(system: System, browser: Browser, alice: Account) -> None:
     """Both addresses may be chosen as sender, the short one first."""
     page = logged_in(browser, system, alice)
@@ -184,6 +187,7 @@ def name_oneself(page: Page, system: System, name: str) -> None:
     expect(page.locator("#identities-table tbody tr").first).to_contain_text(name)
 
 
+@pytest.mark.once
 def test_a_new_owner_of_a_name_finds_nothing_of_the_old_one(system: System, browser: Browser) -> None:
     """After a purge, what the webmail stored goes as well: it is nowhere on main's volume any more."""
     old = system.create("heir")
@@ -201,6 +205,7 @@ def test_a_new_owner_of_a_name_finds_nothing_of_the_old_one(system: System, brow
     assert execute(system.main, "grep", "--recursive", name, "/data/roundcube") == (1, "")
 
 
+@pytest.mark.once
 def test_an_account_that_comes_back_finds_its_webmail_as_it_was(
     system: System, browser: Browser, alice: Account
 ) -> None:
@@ -272,6 +277,7 @@ def test_a_large_file_can_be_attached(system: System, browser: Browser, alice: A
     page.context.close()
 
 
+@pytest.mark.once
 def test_the_web_server_presents_the_systems_certificate_and_leads_to_https(system: System) -> None:
     """Verified with curl, from outside, on the standard ports."""
     trust = (
@@ -289,6 +295,7 @@ def test_the_web_server_presents_the_systems_certificate_and_leads_to_https(syst
         assert (code, output.strip()) == (0, "200")
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "path", ["config/config.inc.php", "logs/errors.log", "temp/", "SQL/", "installer/", ".htaccess", "../etc/passwd"]
 )
@@ -301,6 +308,7 @@ def test_the_web_server_hands_out_none_of_its_own_files(system: System, path: st
     assert output.strip() in {"301", "302", "400", "403", "404"}
 
 
+@pytest.mark.once
 def test_a_page_of_webmail_forbids_framing_and_sniffing(system: System) -> None:
     _, output = system.world.run(
         *("curl", "--silent", "--head", "--cacert", "/etc/ssl/certs/club-ca.pem", f"https://webmail.{system.domain}/")

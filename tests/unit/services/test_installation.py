@@ -7,6 +7,7 @@ from tests.fakes.system import PASSWORD, FakeSystem
 
 from mailpod.model.errors import AlreadyExists, EngineUnreachable, InvalidInput, MailpodError, NotFound
 from mailpod.model.plan import Create, Remove, Replace, Start
+from mailpod.model.records import DEFAULT_STACK
 from mailpod.services import accounts, images, installation
 
 CHECK_PORTS = installation._check_ports
@@ -26,12 +27,13 @@ def test_up_builds_the_images_that_are_missing(system):
     system.world.registry = True
     system.up()
     built = {name for name in system.world.images if "account" in name or "main" in name}
-    assert built == {images.MAIN.tag, images.ACCOUNT["classic"].tag}
+    assert built == {images.MAIN.tag, images.ACCOUNT[DEFAULT_STACK].tag}
 
 
 def test_apply_builds_the_images_of_the_accounts_there_are(system):
     system.up()
-    accounts.create(system.process(), "alice", PASSWORD, stack="dovecot")
+    other = next(stack for stack in images.ACCOUNT if stack != DEFAULT_STACK)
+    accounts.create(system.process(), "alice", PASSWORD, stack=other)
     system.world.images.clear()
     system.world.registry = True
     installation.apply(system.process())
