@@ -73,7 +73,7 @@ def test_an_app_password_opens_the_mailbox_until_it_is_revoked(system: System, b
     page = logged_in(browser, system, replace(bob, password=made["password"]))
     system.cli.ok("account", "app-password", "revoke", bob.name, "web")
     page.reload()
-    expect(page.locator("#rcmloginpwd")).to_be_visible()
+    expect(page.locator("#messagestack .error").first).to_be_visible()
     page.context.close()
 
 
