@@ -1,6 +1,7 @@
 """Webmail in a real browser: reading, answering, and who it answers as."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -64,6 +65,15 @@ def test_every_form_of_the_login_opens_the_mailbox(
     page = new_page(browser)
     log_in(page, system, login, alice.password)
     expect(page.locator("#mailboxlist")).to_be_visible()
+    page.context.close()
+
+
+def test_an_app_password_opens_the_mailbox_until_it_is_revoked(system: System, browser: Browser, bob: Account) -> None:
+    made = system.cli.ok("account", "app-password", "add", bob.name, "web", "--scope", "imap", "--json").json()
+    page = logged_in(browser, system, replace(bob, password=made["password"]))
+    system.cli.ok("account", "app-password", "revoke", bob.name, "web")
+    page.reload()
+    expect(page.locator("#messagestack .error").first).to_be_visible()
     page.context.close()
 
 

@@ -18,6 +18,7 @@ class FakeChannel:
         queue: what main's queue prints.
         queues: what the queues of accounts print, by name; what is not there prints nothing.
         room: what an account says of the room on its volume.
+        last_use: when every app password was used last, in seconds since 1970.
     """
 
     def __init__(self, world: World, instance: str, step: Callable[[str], None]) -> None:
@@ -27,6 +28,7 @@ class FakeChannel:
         self.queue = b""
         self.queues: dict[str, bytes] = {}
         self.room = b"1000000000\n0\n"
+        self.last_use = 0
 
     def main(self, verb: str, files: Iterable[File] = ()) -> bytes:
         self._step(f"channel main {verb}")
@@ -39,6 +41,8 @@ class FakeChannel:
         there = self._world.volumes[container.volume].files.get("etc/ssh/ssh_host_ed25519_key.pub")
         if there is None or there.content.decode().strip() != public:
             raise ChannelClosed(f"{name} cannot be reached: host key verification failed", "see: mailpod status")
+        if "app-password" in verb:
+            return self._app_passwords(container, verb, [file.content.decode() for file in files])
         self._deploy(container, files)
         return {"queue": self.queues.get(name, b""), "room": self.room}.get(verb, b"")
 
@@ -56,6 +60,20 @@ class FakeChannel:
             if ours and container.labels.get(label) == value and container.state == "running":
                 return container
         raise ChannelClosed(f"{value} cannot be reached: no such host", "see: mailpod status")
+
+    def _app_passwords(self, container: Container, verb: str, given: list[str]) -> bytes:
+        files = self._world.volumes[container.volume].files
+        lines = files["etc/app_passwords"].content.decode().splitlines(True) if "etc/app_passwords" in files else []
+        match verb:
+            case "add-app-password":
+                lines += given
+            case "revoke-app-password":
+                lines = [line for line in lines if line.partition("\t")[0] not in [name.strip() for name in given]]
+            case _:
+                told = ["\t".join([*line.split("\t")[:3], str(self.last_use)]) for line in lines]
+                return "".join(f"{line}\n" for line in told).encode()
+        files["etc/app_passwords"] = File("etc/app_passwords", "".join(lines).encode(), 0o600)
+        return b""
 
     def _deploy(self, container: Container, files: Iterable[File]) -> None:
         files = list(files)

@@ -130,7 +130,8 @@ def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSystem:
     # Hashing every file of the images takes longer than all the rest.
     monkeypatch.setattr(images.Image, "tag", property(lambda image: f"{image.repository}:made-up"))
     # As slow as a password is to be checked, for every account of every test.
-    monkeypatch.setattr(passwords, "_ROUNDS", 4)
+    monkeypatch.setattr(passwords, "_MEMORY_KIB", 8)
+    monkeypatch.setattr(passwords, "_YESCRYPT_COST", 1)
     return FakeSystem(tmp_path / "state")
 
 

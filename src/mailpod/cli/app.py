@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from mailpod import __version__
-from mailpod.cli import account, alias, output, system
+from mailpod.cli import account, alias, app_password, output, system
 from mailpod.cli.state import options
 from mailpod.model.errors import InvalidInput, MailpodError
 
@@ -23,6 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+account.app.add_typer(app_password.app, name="app-password")
 app.add_typer(account.app, name="account")
 app.add_typer(alias.app, name="alias")
 system.register(app)

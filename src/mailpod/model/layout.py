@@ -4,6 +4,7 @@ from ipaddress import ip_address
 
 from mailpod.model.archive import File
 from mailpod.model.identity import Identity
+from mailpod.model.passwords import Hashes
 from mailpod.model.records import PORTS, Account, System
 from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_INSTANCE, LABEL_ROLE, WorkloadSpec
 from mailpod.model.tables import internal_name
@@ -97,13 +98,9 @@ def table_files(tables: dict[str, str]) -> list[File]:
     return [File(f"etc/tables/{path}", text.encode(), 0o600) for path, text in sorted(tables.items())]
 
 
-def password_file(hashed: str) -> File:
-    """The file that an account checks passwords against.
-
-    Args:
-        hashed: the password as crypt(5) keeps it.
-    """
-    return File("etc/password", f"{hashed}\n".encode(), 0o600)
+def password_file(hashes: Hashes) -> File:
+    """The file that an account checks its main password against: each stack takes the line it can check."""
+    return File("etc/password", f"{hashes.yescrypt}\n{hashes.argon2id}\n".encode(), 0o600)
 
 
 def tls_files(identity: Identity, authority: str) -> list[File]:

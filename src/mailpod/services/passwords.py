@@ -1,16 +1,22 @@
 """Passwords: made, checked, and turned into the only form in which they are kept."""
 
+import ctypes
+import ctypes.util
+import os
 import secrets
 import unicodedata
 
-import bcrypt
-
-from mailpod.model.errors import InvalidInput
+from mailpod.model.errors import InvalidInput, MailpodError
+from mailpod.model.passwords import Hashes
 
 MIN_PASSWORD = 8
-# What bcrypt takes into account.
-MAX_PASSWORD = 72
-_ROUNDS = 10
+# Long enough for any sentence, short enough for every program on the way.
+MAX_PASSWORD = 256
+# OWASP's first choice for ARGON2ID: one thread, 19 MiB, which an account of the least memory has to spare.
+_MEMORY_KIB = 19456
+_ITERATIONS = 2
+# crypt(5)'s own choice, 16 MiB.
+_YESCRYPT_COST = 5
 
 
 def generate_password() -> str:
@@ -36,6 +42,34 @@ def check_password(password: str) -> str:
     return password
 
 
-def hash_password(password: str) -> str:
-    """The password as crypt(5) keeps it, by bcrypt, which the C library of every account image can check."""
-    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(_ROUNDS)).decode()
+def hash_password(password: str) -> Hashes:
+    """The password in every form that a stack may check, so that an account can change its stack.
+
+    Raises:
+        MailpodError: the machine's C library knows no yescrypt.
+    """
+    return Hashes(_yescrypt(password.encode()), _argon2id(password.encode()))
+
+
+def _argon2id(password: bytes) -> str:
+    from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+    kind = Argon2id(salt=os.urandom(16), length=32, iterations=_ITERATIONS, lanes=1, memory_cost=_MEMORY_KIB)
+    return kind.derive_phc_encoded(password)
+
+
+def _yescrypt(password: bytes) -> str:
+    """By crypt(3) of the machine, which Python no longer comes with a module for.
+
+    Both functions answer in memory of their own; a `PyDLL` lets no other thread run meanwhile.
+    """
+    try:
+        library = ctypes.PyDLL(ctypes.util.find_library("crypt") or "libcrypt.so.1")
+        library.crypt_gensalt.restype = library.crypt.restype = ctypes.c_char_p
+        setting = library.crypt_gensalt(b"$y$", ctypes.c_ulong(_YESCRYPT_COST), None, 0)
+        hashed = library.crypt(password, setting) if setting else None
+    except (OSError, AttributeError):
+        hashed = None
+    if not hashed or not hashed.startswith(b"$y$"):
+        raise MailpodError("the C library of this machine knows no yescrypt", "install libxcrypt (libcrypt1)")
+    return str(hashed.decode())

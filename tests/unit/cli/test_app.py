@@ -59,6 +59,10 @@ def said_what_and_what_next(answer):
         ["up", "example.org", "--resolver", "nowhere"],
         ["up", "example.org", "--port-base", "-1"],
         ["up", "example.org", "--port-base", "70000"],
+        ["account", "app-password", "add", "bob"],
+        ["account", "app-password", "add", "bob", "my phone"],
+        ["account", "app-password", "add", "bob", "phone", "--scope", "smtp"],
+        ["account", "app-password", "revoke", "bob", ""],
     ],
 )
 def test_bad_usage_and_bad_input_end_with_2_in_two_lines_and_change_nothing(mailpod, system, monkeypatch, arguments):
@@ -71,7 +75,7 @@ def test_bad_usage_and_bad_input_end_with_2_in_two_lines_and_change_nothing(mail
     assert system.state() == before
 
 
-@pytest.mark.parametrize("password", ["", "\n", "short\n", "x" * 200])
+@pytest.mark.parametrize("password", ["", "\n", "short\n", "x" * 300])
 def test_bad_passwords_end_with_2(mailpod, system, monkeypatch, password):
     system.up("bob")
     before = system.state()
@@ -93,6 +97,10 @@ def test_bad_passwords_end_with_2(mailpod, system, monkeypatch, password):
         ["account", "undelete", "nobody"],
         ["account", "set", "nobody", "--memory", "128m"],
         ["account", "set", "nobody", "--stack", "dovecot"],
+        ["account", "app-password", "list", "nobody"],
+        ["account", "app-password", "add", "nobody", "phone"],
+        ["account", "app-password", "revoke", "nobody", "phone"],
+        ["account", "app-password", "revoke", "bob", "phone"],
         ["alias", "delete", "nobody"],
         ["alias", "add", "team", "nobody"],
     ],

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mailpod.model import layout
 from mailpod.model.identity import Identity
+from mailpod.model.passwords import Hashes
 from mailpod.model.records import PORTS, Account, System
 from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_INSTANCE, LABEL_ROLE
 
@@ -107,8 +108,8 @@ def test_the_tables_of_main():
 
 
 def test_a_password_travels_hashed_and_is_not_shown():
-    file = layout.password_file("$2b$10$hash")
-    assert (file.path, file.content, file.mode) == ("etc/password", b"$2b$10$hash\n", 0o600)
+    file = layout.password_file(Hashes("$y$hash", "$argon2id$hash"))
+    assert (file.path, file.content, file.mode) == ("etc/password", b"$y$hash\n$argon2id$hash\n", 0o600)
     assert "hash" not in repr(file)
 
 
