@@ -28,7 +28,7 @@ from tests.e2e.support.world import World
 from mailpod.model.records import DEFAULT_STACK
 
 BASE_IMAGE = "mailpod/base:trixie"
-PORTS = (25, 80, 143, 443, 465, 587, 993, 2222)
+PORTS = (25, 80, 143, 443, 465, 587, 993, 2222, 4190)
 
 
 @dataclass(frozen=True)
