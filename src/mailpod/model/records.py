@@ -12,8 +12,8 @@ Stack = Literal["classic", "dovecot"]
 """The software inside an account, by the name of its folder in `images/account/`."""
 DEFAULT_STACK: Stack = "dovecot"
 """What an account gets of which nothing else is said."""
-MANAGESIEVE: frozenset[Stack] = frozenset({"dovecot"})
-"""The stacks whose filters a mail client can write (RFC 5804)."""
+FILTERS: dict[Stack, Literal["procmail", "sieve"]] = {"classic": "procmail", "dovecot": "sieve"}
+"""What filters are written in: recipes of Procmail, or Sieve scripts, which mail clients can write (RFC 5804)."""
 
 MIB = 1024 * 1024
 DEFAULT_MEMORY = 256 * MIB

@@ -106,7 +106,7 @@ class System:
     def banner(self, number: int) -> str:
         """The first line that main says on a port."""
         with socket.create_connection((self.address, self.port(number)), timeout=10) as connection:
-            return connection.recv(200).decode(errors="replace")
+            return connection.recv(1000).decode(errors="replace")
 
     @property
     def main(self) -> Container:

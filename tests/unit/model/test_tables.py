@@ -11,7 +11,7 @@ from mailpod.model.tables import expand, render
 SYSTEM = System(domain="example.org", instance="mailpod", ipv6_subnet="fd00::/64")
 FIRST = datetime(2024, 1, 1, tzinfo=UTC)
 ALICE = Account(id="a1", name="alice", created=FIRST + timedelta(days=1), ssh_keys=("ssh-ed25519 AAAA alice",))
-BOB = Account(id="b1", name="bob", created=FIRST)
+BOB = Account(id="b1", name="bob", created=FIRST, stack="dovecot")
 IDS = {"a1", "b1", "gone", *(f"id{number}" for number in range(8))}
 
 
@@ -90,8 +90,8 @@ def test_the_exact_tables_of_two_accounts_and_an_alias():
         'permitopen="alice.mailpod.internal:22" ssh-ed25519 AAAA alice\n'
     )
     assert tables["roundcube/identities"] == (
-        "_a1 classic alice alice@example.org box@alice.example.org\n"
-        "_b1 dovecot bob bob@example.org box@bob.example.org\n"
+        "_a1 procmail alice alice@example.org box@alice.example.org\n"
+        "_b1 sieve bob bob@example.org box@bob.example.org\n"
     )
 
 
@@ -99,7 +99,7 @@ def test_the_webmail_is_told_which_deleted_accounts_can_come_back():
     """So that it can drop what belonged to any other, and a new alice is not taken for the old one."""
     old = ALICE.model_copy(update={"id": "a0", "deleted": FIRST})
     tables = render(SYSTEM, (ALICE,), (), {"a1": "secret"}, kept=(old,))
-    assert tables["roundcube/identities"] == "_a1 classic alice alice@example.org box@alice.example.org\n_a0\n"
+    assert tables["roundcube/identities"] == "_a1 procmail alice alice@example.org box@alice.example.org\n_a0\n"
     assert "_a0" not in tables["dovecot/logins"]
 
 
@@ -249,7 +249,7 @@ LINES = {
     "dovecot/sieve": rf"(_?[a-z0-9-]+|{ADDRESS}):::::::(nologin|proxy host=[a-z0-9-]+\.mailpod\.internal)",
     "dovecot/relay": r"[a-z0-9-]+:\{SHA256\}[A-Za-z0-9+/]{43}=",
     "ssh/jump_keys": r'restrict,port-forwarding(,permitopen="[a-z0-9.*-]+:22")+ ssh-[a-z0-9]+ \w+( \w+)?',
-    "roundcube/identities": rf"_[a-z0-9]+ (classic|dovecot) [a-z0-9-]+ {ADDRESS} {ADDRESS}",
+    "roundcube/identities": rf"_[a-z0-9]+ (procmail|sieve) [a-z0-9-]+ {ADDRESS} {ADDRESS}",
 }
 
 

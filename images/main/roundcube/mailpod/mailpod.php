@@ -7,22 +7,19 @@
  * Courier keeps every folder below "INBOX.", Dovecot keeps them at the top (RFC 2342, NAMESPACE).
  * Accounts may run either, so the names of the special folders follow what the account's server says at login.
  *
- * The pages for filters, vacation and forwarding are there for accounts whose stack takes Sieve scripts, and for no others.
+ * The pages for filters, vacation and forwarding are there for accounts that take Sieve scripts, and for no others.
  */
 class mailpod extends rcube_plugin
 {
-    /** A line for each account, ID STACK NAME ADDRESS..., and of one that is deleted and may come back: ID. */
+    /** A line for each account, ID FILTERS NAME ADDRESS..., and of one that is deleted and may come back: ID. */
     private const TABLE = '/data/etc/tables/roundcube/identities';
-
-    /** Stacks that take Sieve scripts. */
-    private const SIEVE = ['dovecot'];
 
     public $task = 'login|mail|settings';
 
     public function init()
     {
         $user = rcmail::get_instance()->get_user_name();
-        if ($user && in_array($this->accounts()[$user][0] ?? null, self::SIEVE, true)) {
+        if ($user && ($this->accounts()[$user][0] ?? null) === 'sieve') {
             $this->require_plugin('managesieve');
         }
         $this->add_hook('authenticate', [$this, 'log_in_by_id']);
@@ -77,7 +74,7 @@ class mailpod extends rcube_plugin
         return $args;
     }
 
-    /** Stack, and name and addresses, of each account by its id. */
+    /** By the id of each account, what its filters are written in, and its name and addresses. */
     private function accounts()
     {
         $lines = file(self::TABLE, FILE_IGNORE_NEW_LINES);
