@@ -13,6 +13,8 @@ from tests.e2e.support.engine import execute
 from tests.e2e.support.mail import compose, token
 from tests.e2e.support.system import Account, System
 
+pytestmark = pytest.mark.once
+
 GUIDES = Path(__file__).resolve().parents[2] / "docs"
 OUTSIDER = "oda@outside.test"
 FRIEND = "friend@outside.test"
@@ -33,6 +35,12 @@ def dora(system: System) -> Account:
 def emil(system: System) -> Account:
     """Another one."""
     return system.create("emil", "--stack", "dovecot")
+
+
+@pytest.fixture(scope="module")
+def carl(system: System) -> Account:
+    """An account of the other stack."""
+    return system.create("carl", "--stack", "classic")
 
 
 @pytest.fixture(scope="module")
@@ -91,11 +99,11 @@ def test_an_invalid_script_is_refused_with_its_line(system: System, dora: Accoun
     system.wait_for(dora, system.post(dora.address))
 
 
-def test_who_may_not_is_told_at_once_why(system: System, dora: Account, alice: Account) -> None:
+def test_who_may_not_is_told_at_once_why(system: System, dora: Account, carl: Account) -> None:
     """A wrong password; an account of the classic stack, whatever the password; nobody before TLS."""
     start = time.monotonic()
     assert "Authentication failed." in sieve(system, dataclasses.replace(dora, password="wrong"), "--list")[1]
-    assert "not written in Sieve" in sieve(system, alice, "--list")[1]
+    assert "not written in Sieve" in sieve(system, carl, "--list")[1]
     assert time.monotonic() - start < 10
     banner = system.banner(4190)
     assert '"STARTTLS"' in banner
@@ -148,14 +156,13 @@ def test_accounts_that_forward_to_each_other_keep_the_message(system: System, do
     assert (in_inbox(system, dora, word), in_inbox(system, emil, word), in_inbox(system, emil, own)) == (1, 0, 1)
 
 
-@pytest.mark.parametrize("stack", ["dovecot", "classic"])
-def test_what_nobody_takes_comes_back_whole(system: System, request: pytest.FixtureRequest, stack: str) -> None:
+@pytest.mark.parametrize("name", ["dora", "carl"])
+def test_what_nobody_takes_comes_back_whole(system: System, request: pytest.FixtureRequest, name: str) -> None:
     """All mail goes to an address that refuses it: the report about a large message is in the inbox, whole."""
-    if stack == "dovecot":
-        account = request.getfixturevalue("dora")
+    account = request.getfixturevalue(name)
+    if name == "dora":
         activate(system, account, 'redirect "refused@outside.test";')
     else:
-        account = system.create("carl")
         write(system, account, ".procmailrc", ":0\n! refused@outside.test\n")
     word, last = token(), token()
     body = "A line of a long message.\n" * 20_000 + last
@@ -213,10 +220,8 @@ def test_filters_forwarding_and_vacation_are_made_in_the_webmail(
     assert "Je suis à la mer." in body.get_content()
 
 
-def test_the_webmail_hides_what_a_stack_cannot(
-    system: System, browser: Browser, alice: Account, wanda: Account
-) -> None:
-    for account, count in ((wanda, 3), (alice, 0)):
+def test_the_webmail_hides_what_a_stack_cannot(system: System, browser: Browser, carl: Account, wanda: Account) -> None:
+    for account, count in ((wanda, 3), (carl, 0)):
         page = logged_in(browser, system, account)
         page.goto(f"{address(system)}?_task=settings")
         expect(page.locator("#settings-menu li.preferences")).to_be_visible()
@@ -235,7 +240,7 @@ def test_the_recipes_of_the_users_guide_do_what_it_says(
     system: System, guide: str, tag: str, bills: str, bill: str, text: str
 ) -> None:
     """For an account of the classic stack; all recipes together, with the names of this system."""
-    account = system.create(f"reads-{tag}")
+    account = system.create(f"reads-{tag}", "--stack", "classic")
     blocks = re.findall(r"```text\n(.*?)```", (GUIDES / guide).read_text(), re.DOTALL)
     recipes = "\n".join(block for block in blocks if ":0" in block)
     recipes = re.sub(r"alice@(elsewhere|ailleurs)\.example", FRIEND, recipes)

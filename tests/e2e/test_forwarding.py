@@ -9,6 +9,8 @@ from tests.e2e.support.mail import compose, rcpt_code, token
 from tests.e2e.support.system import Account, System
 from tests.e2e.support.wait import until
 
+pytestmark = pytest.mark.once
+
 SENDER = "sam@outside.test"
 ALIAS = "team@club.test"
 

@@ -25,7 +25,6 @@ $config = [
     'smtp_conn_options' => $tls,
     'managesieve_host' => 'tls://localhost:4190',
     'managesieve_conn_options' => $tls,
-    'managesieve_auth_type' => 'PLAIN',
     'smtp_user' => '%u',
     'smtp_pass' => '%p',
     'login_username_filter' => '/^[A-Za-z0-9.@_-]+$/',
@@ -42,8 +41,6 @@ $config = [
     'managesieve_vacation' => 1,
     'managesieve_forward' => 1,
     'managesieve_script_name' => 'webmail',
-    'managesieve_vacation_addresses_init' => true,
-    'managesieve_vacation_interval' => 7,
 
     'drafts_mbox' => 'Drafts',
     'sent_mbox' => 'Sent',
