@@ -10,7 +10,13 @@ from mailpod.model.tables import expand, render
 
 SYSTEM = System(domain="example.org", instance="mailpod", ipv6_subnet="fd00::/64")
 FIRST = datetime(2024, 1, 1, tzinfo=UTC)
-ALICE = Account(id="a1", name="alice", created=FIRST + timedelta(days=1), ssh_keys=("ssh-ed25519 AAAA alice",))
+ALICE = Account(
+    id="a1",
+    name="alice",
+    created=FIRST + timedelta(days=1),
+    stack="classic",
+    ssh_keys=("ssh-ed25519 AAAA alice",),
+)
 BOB = Account(id="b1", name="bob", created=FIRST, stack="dovecot")
 IDS = {"a1", "b1", "gone", *(f"id{number}" for number in range(8))}
 
