@@ -22,7 +22,7 @@ from bench.clients import Imap, greeting
 
 ROOT = Path(__file__).resolve().parents[1]
 DOMAIN = "bench.test"
-PORTS = (25, 80, 143, 443, 465, 587, 993, 2222)
+PORTS = (25, 80, 143, 443, 465, 587, 993, 2222, 4190)
 HOST = "127.0.0.1"
 _PATIENCE = 30.0
 

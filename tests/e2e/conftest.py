@@ -5,6 +5,8 @@ from collections.abc import Generator, Iterator
 from typing import get_args
 
 import pytest
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
+from tests.e2e.support.browser import PATIENCE, chromium
 from tests.e2e.support.system import Account, System, running_system
 
 from mailpod.model.records import DEFAULT_STACK, Stack
@@ -58,6 +60,22 @@ def alice(system: System) -> Account:
 def bob(system: System) -> Account:
     """Another account."""
     return system.create("bob")
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    """What drives a browser."""
+    expect.set_options(timeout=PATIENCE)
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser(system: System, playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A browser outside."""
+    running = chromium(playwright, system.world, tmp_path_factory.mktemp("browser"))
+    yield running
+    running.close()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -15,7 +15,7 @@ from tests.e2e.support.wait import until
 
 pytestmark = pytest.mark.once
 
-PORTS = [25, 143, 465, 587, 993, 80, 443, 2222]
+PORTS = [25, 143, 465, 587, 993, 4190, 80, 443, 2222]
 IMPLICIT_TLS = {443, 465, 993}
 DRIPPED = {25, 143, 587, 993, 2222}
 MEGABYTE = 1024 * 1024

@@ -97,7 +97,7 @@ def test_the_ports_between_main_and_accounts_are_not_published(system: System) -
     """The relay (10025) answers accounts alone; accounts publish nothing."""
     published = system.main.attrs["NetworkSettings"]["Ports"]
     open_ports = {int(port.partition("/")[0]) for port, where in published.items() if where}
-    assert open_ports == {22, 25, 80, 143, 443, 465, 587, 993}
+    assert open_ports == {22, 25, 80, 143, 443, 465, 587, 993, 4190}
     for container in system.engine.containers():
         if container.labels.get("mailpod.role") == "account":
             assert not any(container.attrs["NetworkSettings"]["Ports"].values()), container.name

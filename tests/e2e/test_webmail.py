@@ -1,61 +1,18 @@
 """Webmail in a real browser: reading, answering, and who it answers as."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from playwright.sync_api import TimeoutError as BrowserTimeout
-from tests.e2e.support.browser import chromium
+from tests.e2e.support.browser import address, log_in, logged_in, new_page
 from tests.e2e.support.engine import execute
 from tests.e2e.support.mail import compose, token
 from tests.e2e.support.system import Account, System
 
-PATIENCE = 20_000  # milliseconds, on a machine that is busy with many containers
 SUBJECT = "Été à Zürich «» 夏 "
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    expect.set_options(timeout=PATIENCE)
-    with sync_playwright() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser(system: System, playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    running = chromium(playwright, system.world, tmp_path_factory.mktemp("browser"))
-    yield running
-    running.close()
-
-
-def new_page(browser: Browser, locale: str = "en-US") -> Page:
-    # The chain up to the system's own authority is checked with curl below; Chromium would need it in its store.
-    page = browser.new_context(ignore_https_errors=True, locale=locale).new_page()
-    page.set_default_timeout(PATIENCE)
-    return page
-
-
-def address(system: System, host: str = "webmail.") -> str:
-    return f"https://{host}{system.domain}/"
-
-
-def log_in(page: Page, system: System, login: str, password: str, host: str = "webmail.") -> None:
-    page.goto(address(system, host))
-    page.fill("#rcmloginuser", login)
-    page.fill("#rcmloginpwd", password)
-    page.click("#rcmloginsubmit")
-
-
-def logged_in(browser: Browser, system: System, account: Account) -> Page:
-    page = new_page(browser)
-    log_in(page, system, account.name, account.password)
-    page.wait_for_selector("#mailboxlist")
-    # Requests of one session that run at the same time overwrite each other's part of it: those of the page come first.
-    page.wait_for_load_state("networkidle")
-    return page
 
 
 @pytest.mark.parametrize("login", ["alice", "alice@club.test", "box@alice.club.test"])

@@ -23,6 +23,8 @@ $config = [
     'imap_conn_options' => $tls,
     'smtp_host' => 'ssl://localhost:465',
     'smtp_conn_options' => $tls,
+    'managesieve_host' => 'tls://localhost:4190',
+    'managesieve_conn_options' => $tls,
     'smtp_user' => '%u',
     'smtp_pass' => '%p',
     'login_username_filter' => '/^[A-Za-z0-9.@_-]+$/',
@@ -35,6 +37,10 @@ $config = [
 
     'plugins' => ['archive', 'zipdownload', 'markasjunk', 'attachment_reminder', 'newmail_notifier', 'emoticons',
         'vcard_attachments', 'mailpod'],
+
+    'managesieve_vacation' => 1,
+    'managesieve_forward' => 1,
+    'managesieve_script_name' => 'webmail',
 
     'drafts_mbox' => 'Drafts',
     'sent_mbox' => 'Sent',

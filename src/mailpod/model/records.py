@@ -12,6 +12,8 @@ Stack = Literal["classic", "dovecot"]
 """The software inside an account, by the name of its folder in `images/account/`."""
 DEFAULT_STACK: Stack = "dovecot"
 """What an account gets of which nothing else is said."""
+FILTERS: dict[Stack, Literal["procmail", "sieve"]] = {"classic": "procmail", "dovecot": "sieve"}
+"""What filters are written in: recipes of Procmail, or Sieve scripts, which mail clients can write (RFC 5804)."""
 
 MIB = 1024 * 1024
 DEFAULT_MEMORY = 256 * MIB
@@ -23,6 +25,7 @@ PORTS = {
     "submission": 587,
     "imap": 143,
     "imaps": 993,
+    "sieve": 4190,
     "http": 80,
     "https": 443,
     "ssh": 2222,

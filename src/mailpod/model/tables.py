@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 
 from mailpod.model.names import ROLES
-from mailpod.model.records import Account, Alias, System
+from mailpod.model.records import FILTERS, Account, Alias, System
 
 INTERNAL = "mailpod.internal"
 """Zone of the names containers find each other by; `.internal` is never delegated in public DNS."""
@@ -47,6 +47,7 @@ def render(
         "postfix/senders": _senders(system, people),
         "postfix/access": _access(system, expansions),
         "dovecot/logins": _logins(system, people),
+        "dovecot/sieve": _filters(system, people),
         "dovecot/relay": _lines(f"{a.name}:{_sha256(relay_secrets[a.id])}" for a in people),
         "ssh/jump_keys": _jump_keys(system, people),
         "roundcube/identities": _identities(system, people, kept),
@@ -139,11 +140,21 @@ def _access(system: System, expansions: Mapping[str, tuple[str, ...]]) -> str:
 
 def _logins(system: System, people: Iterable[Account]) -> str:
     # passwd-file with extra fields only: the password is for the account's own servers to check.
-    return _lines(
-        f"{login}:::::::host={internal_name(a.name)}"
-        for a in people
-        for login in (a.name, *_own(system, a), _webmail_login(a))
-    )
+    return _lines(f"{login}:::::::host={internal_name(a.name)}" for a in people for login in _login_names(system, a))
+
+
+def _filters(system: System, people: Iterable[Account]) -> str:
+    return _lines(f"{login}:::::::{_filter_server(a)}" for a in people for login in _login_names(system, a))
+
+
+def _filter_server(account: Account) -> str:
+    if FILTERS[account.stack] == "sieve":
+        return f"proxy host={internal_name(account.name)}"
+    return "nologin"
+
+
+def _login_names(system: System, account: Account) -> tuple[str, ...]:
+    return account.name, *_own(system, account), _webmail_login(account)
 
 
 def _webmail_login(account: Account) -> str:
@@ -172,5 +183,5 @@ def _jump_keys(system: System, people: Iterable[Account]) -> str:
 
 def _identities(system: System, people: Iterable[Account], kept: Iterable[Account]) -> str:
     # One line each; that of a deleted account only tells that its address book and settings are still somebody's.
-    lines = [" ".join((_webmail_login(a), a.name, *_own(system, a))) for a in people]
+    lines = [" ".join((_webmail_login(a), FILTERS[a.stack], a.name, *_own(system, a))) for a in people]
     return _lines([*lines, *(_webmail_login(a) for a in sorted(kept, key=lambda account: account.id))])

@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
-from playwright.sync_api import Browser, Playwright
+from playwright.sync_api import Browser, Page, Playwright
 from tests.e2e.support.engine import facts
+from tests.e2e.support.system import Account, System
 from tests.e2e.support.world import World
+
+PATIENCE = 20_000
+"""Milliseconds, on a machine that is busy with many containers."""
 
 # Chromium drops what is under way with ERR_NETWORK_CHANGED when an interface or address of its machine comes or goes,
 # as the host's do with every container. Those of the outside's machine stay as they are.
@@ -43,3 +47,34 @@ def chromium(playwright: Playwright, world: World, folder: Path) -> Browser:
             f"--host-resolver-rules={', '.join(rules)}",
         ],
     )
+
+
+def new_page(browser: Browser, locale: str = "en-US") -> Page:
+    """A page of a browser that knows nothing yet."""
+    # The chain up to the system's own authority is checked with curl; Chromium would need it in its store.
+    page = browser.new_context(ignore_https_errors=True, locale=locale).new_page()
+    page.set_default_timeout(PATIENCE)
+    return page
+
+
+def address(system: System, host: str = "webmail.") -> str:
+    """Where the webmail is."""
+    return f"https://{host}{system.domain}/"
+
+
+def log_in(page: Page, system: System, login: str, password: str, host: str = "webmail.") -> None:
+    """Fill in the form and send it."""
+    page.goto(address(system, host))
+    page.fill("#rcmloginuser", login)
+    page.fill("#rcmloginpwd", password)
+    page.click("#rcmloginsubmit")
+
+
+def logged_in(browser: Browser, system: System, account: Account) -> Page:
+    """A page that shows the account's mailbox."""
+    page = new_page(browser)
+    log_in(page, system, account.name, account.password)
+    page.wait_for_selector("#mailboxlist")
+    # Requests of one session that run at the same time overwrite each other's part of it: those of the page come first.
+    page.wait_for_load_state("networkidle")
+    return page

@@ -28,7 +28,7 @@ from tests.e2e.support.world import World
 from mailpod.model.records import DEFAULT_STACK
 
 BASE_IMAGE = "mailpod/base:trixie"
-PORTS = (25, 80, 143, 443, 465, 587, 993, 2222)
+PORTS = (25, 80, 143, 443, 465, 587, 993, 2222, 4190)
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class System:
     def banner(self, number: int) -> str:
         """The first line that main says on a port."""
         with socket.create_connection((self.address, self.port(number)), timeout=10) as connection:
-            return connection.recv(200).decode(errors="replace")
+            return connection.recv(1000).decode(errors="replace")
 
     @property
     def main(self) -> Container:

@@ -10,8 +10,14 @@ from mailpod.model.tables import expand, render
 
 SYSTEM = System(domain="example.org", instance="mailpod", ipv6_subnet="fd00::/64")
 FIRST = datetime(2024, 1, 1, tzinfo=UTC)
-ALICE = Account(id="a1", name="alice", created=FIRST + timedelta(days=1), ssh_keys=("ssh-ed25519 AAAA alice",))
-BOB = Account(id="b1", name="bob", created=FIRST)
+ALICE = Account(
+    id="a1",
+    name="alice",
+    created=FIRST + timedelta(days=1),
+    stack="classic",
+    ssh_keys=("ssh-ed25519 AAAA alice",),
+)
+BOB = Account(id="b1", name="bob", created=FIRST, stack="dovecot")
 IDS = {"a1", "b1", "gone", *(f"id{number}" for number in range(8))}
 
 
@@ -69,6 +75,17 @@ def test_the_exact_tables_of_two_accounts_and_an_alias():
         "box@bob.example.org:::::::host=bob.mailpod.internal\n"
         "_b1:::::::host=bob.mailpod.internal\n"
     )
+    # Only bob's server takes Sieve scripts.
+    assert tables["dovecot/sieve"] == (
+        "alice:::::::nologin\n"
+        "alice@example.org:::::::nologin\n"
+        "box@alice.example.org:::::::nologin\n"
+        "_a1:::::::nologin\n"
+        "bob:::::::proxy host=bob.mailpod.internal\n"
+        "bob@example.org:::::::proxy host=bob.mailpod.internal\n"
+        "box@bob.example.org:::::::proxy host=bob.mailpod.internal\n"
+        "_b1:::::::proxy host=bob.mailpod.internal\n"
+    )
     # printf %s 'secret of a1' | openssl dgst -sha256 -binary | base64
     assert tables["dovecot/relay"] == (
         "alice:{SHA256}+4yuWOMoxpn1nGe5QA9V/AARIuuilwdEP8TmmTIUQno=\n"
@@ -79,7 +96,8 @@ def test_the_exact_tables_of_two_accounts_and_an_alias():
         'permitopen="alice.mailpod.internal:22" ssh-ed25519 AAAA alice\n'
     )
     assert tables["roundcube/identities"] == (
-        "_a1 alice alice@example.org box@alice.example.org\n_b1 bob bob@example.org box@bob.example.org\n"
+        "_a1 procmail alice alice@example.org box@alice.example.org\n"
+        "_b1 sieve bob bob@example.org box@bob.example.org\n"
     )
 
 
@@ -87,7 +105,7 @@ def test_the_webmail_is_told_which_deleted_accounts_can_come_back():
     """So that it can drop what belonged to any other, and a new alice is not taken for the old one."""
     old = ALICE.model_copy(update={"id": "a0", "deleted": FIRST})
     tables = render(SYSTEM, (ALICE,), (), {"a1": "secret"}, kept=(old,))
-    assert tables["roundcube/identities"] == "_a1 alice alice@example.org box@alice.example.org\n_a0\n"
+    assert tables["roundcube/identities"] == "_a1 procmail alice alice@example.org box@alice.example.org\n_a0\n"
     assert "_a0" not in tables["dovecot/logins"]
 
 
@@ -234,9 +252,10 @@ LINES = {
     "postfix/senders": rf"{ADDRESS} [a-z0-9-]+",
     "postfix/access": rf"{ADDRESS} 450 4\.3\.0 .+",
     "dovecot/logins": rf"(_?[a-z0-9-]+|{ADDRESS}):::::::host=[a-z0-9-]+\.mailpod\.internal",
+    "dovecot/sieve": rf"(_?[a-z0-9-]+|{ADDRESS}):::::::(nologin|proxy host=[a-z0-9-]+\.mailpod\.internal)",
     "dovecot/relay": r"[a-z0-9-]+:\{SHA256\}[A-Za-z0-9+/]{43}=",
     "ssh/jump_keys": r'restrict,port-forwarding(,permitopen="[a-z0-9.*-]+:22")+ ssh-[a-z0-9]+ \w+( \w+)?',
-    "roundcube/identities": rf"_[a-z0-9]+ [a-z0-9-]+ {ADDRESS} {ADDRESS}",
+    "roundcube/identities": rf"_[a-z0-9]+ (procmail|sieve) [a-z0-9-]+ {ADDRESS} {ADDRESS}",
 }
 
 

@@ -6,16 +6,22 @@
  *
  * Courier keeps every folder below "INBOX.", Dovecot keeps them at the top (RFC 2342, NAMESPACE).
  * Accounts may run either, so the names of the special folders follow what the account's server says at login.
+ *
+ * The pages for filters, vacation and forwarding are there for accounts that take Sieve scripts, and for no others.
  */
 class mailpod extends rcube_plugin
 {
-    /** A line for each account, ID NAME ADDRESS..., and of one that is deleted and may come back: ID. */
+    /** A line for each account, ID FILTERS NAME ADDRESS..., and of one that is deleted and may come back: ID. */
     private const TABLE = '/data/etc/tables/roundcube/identities';
 
-    public $task = 'login';
+    public $task = 'login|mail|settings';
 
     public function init()
     {
+        $user = rcmail::get_instance()->get_user_name();
+        if ($user && ($this->accounts()[$user][0] ?? null) === 'sieve') {
+            $this->require_plugin('managesieve');
+        }
         $this->add_hook('authenticate', [$this, 'log_in_by_id']);
         $this->add_hook('user_create', [$this, 'give_identities']);
         $this->add_hook('login_after', [$this, 'follow_namespace']);
@@ -29,7 +35,7 @@ class mailpod extends rcube_plugin
         // Nobody's login stays nobody's: the proxy refuses it, after its delay.
         $login = mb_strtolower($args['user']);
         $args['user'] = "_$login";
-        foreach ($accounts as $id => $names) {
+        foreach ($accounts as $id => [, $names]) {
             if (in_array($login, $names, true)) {
                 $args['user'] = $id;
             }
@@ -40,7 +46,7 @@ class mailpod extends rcube_plugin
 
     public function give_identities($args)
     {
-        $names = $this->accounts()[$args['user']];
+        [, $names] = $this->accounts()[$args['user']];
         $args['user_name'] = array_shift($names);
         $args['email_list'] = $names;
 
@@ -68,7 +74,7 @@ class mailpod extends rcube_plugin
         return $args;
     }
 
-    /** Name and addresses of each account by its id. */
+    /** By the id of each account, what its filters are written in, and its name and addresses. */
     private function accounts()
     {
         $lines = file(self::TABLE, FILE_IGNORE_NEW_LINES);
@@ -79,7 +85,7 @@ class mailpod extends rcube_plugin
         $accounts = [];
         foreach ($lines as $line) {
             $words = explode(' ', $line);
-            $accounts[array_shift($words)] = $words;
+            $accounts[$words[0]] = [$words[1] ?? null, array_slice($words, 2)];
         }
 
         return $accounts;
