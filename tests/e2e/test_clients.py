@@ -103,15 +103,16 @@ def test_a_wrong_password_or_login_is_refused(system: System, login: str) -> Non
 
 
 def test_special_folders_exist_are_subscribed_and_take_messages(system: System, bob: Account) -> None:
-    """By the names that clients look for: the server marks none, and does not say that it does (RFC 6154)."""
+    """By the names that clients look for; a server that marks them (RFC 6154) says so, and one that does not, does not."""
     with system.mailbox(bob) as mailbox:
-        assert b"SPECIAL-USE" not in mailbox.session.capability()[1][0]
+        marks = b"SPECIAL-USE" in mailbox.session.capability()[1][0]
         folders = mailbox.folders()
         short = {name.rpartition(".")[2].rpartition("/")[2]: name for name in folders}
         assert short.keys() >= {"INBOX", "Sent", "Drafts", "Trash", "Junk"}
         subscribed = b" ".join(line for line in mailbox.session.lsub()[1] if isinstance(line, bytes)).decode()
         for name in ("Sent", "Drafts", "Trash", "Junk"):
             assert name in subscribed
+            assert (f"\\{name}" in folders[short[name]]) == marks
             word = token()
             status, _ = mailbox.session.append(
                 short[name], "(\\Seen)", "", compose(bob.address, "x@outside.test", word).as_bytes()
