@@ -103,7 +103,7 @@ def test_a_wrong_password_or_login_is_refused(system: System, login: str) -> Non
 
 
 def test_special_folders_exist_are_subscribed_and_take_messages(system: System, bob: Account) -> None:
-    """By the names that clients look for; a server that marks them (RFC 6154) says so, and one that does not, does not."""
+    """By the names that clients look for; a server that marks them (RFC 6154) says so, another does not."""
     with system.mailbox(bob) as mailbox:
         marks = b"SPECIAL-USE" in mailbox.session.capability()[1][0]
         folders = mailbox.folders()
