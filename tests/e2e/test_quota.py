@@ -1,7 +1,6 @@
-"""Quota: what an account that fills up and its senders are told, and that nothing is lost of it. On both stacks."""
+"""Quota: what an account that fills up and its senders are told, and that nothing is lost of it."""
 
 import time
-from typing import get_args
 
 import pytest
 from tests.e2e.support.engine import execute
@@ -9,16 +8,14 @@ from tests.e2e.support.mail import compose, token
 from tests.e2e.support.system import Account, System
 from tests.e2e.support.wait import until
 
-from mailpod.model.records import Stack
-
 MEGABYTE = 1024 * 1024
 WARNING = "Your_mailbox_is_filling_up"
 
 
-@pytest.fixture(scope="module", params=get_args(Stack))
-def full(system: System, request: pytest.FixtureRequest) -> Account:
-    """An account of each stack, with the least quota there is."""
-    return system.create(f"full-{request.param}", "--stack", request.param, "--quota", "10m")
+@pytest.fixture(scope="module")
+def full(system: System) -> Account:
+    """An account with the least quota there is."""
+    return system.create("full", "--quota", "10m")
 
 
 def post(system: System, recipient: str, size: float) -> str:
