@@ -209,6 +209,7 @@ def states(draw):
             id=f"id{number}",
             name=name,
             created=FIRST + timedelta(seconds=draw(st.integers(0, 3))),
+            quota=draw(st.sampled_from([0, MIN_QUOTA])),
             ssh_keys=draw(st.sampled_from([(), ("ssh-ed25519 K one", "ssh-rsa L two")])),
         )
         for number, name in enumerate(draw(st.lists(st.sampled_from(NAMES), unique=True)))
@@ -267,6 +268,8 @@ LINES = {
     "postfix/aliases": rf"{ADDRESS} {ADDRESS}(, {ADDRESS})*",
     "postfix/transport": r"[a-z0-9.-]+ (relay:\[[a-z0-9-]+\.mailpod\.internal\]:25|error:5\.1\.1 .+)",
     "postfix/senders": rf"{ADDRESS} [a-z0-9-]+",
+    "postfix/limited": rf"{ADDRESS} limited",
+    "quota/accounts": rf"{ADDRESS} [a-z0-9-]+\.mailpod\.internal [0-9a-f]{{64}}",
     "postfix/access": rf"{ADDRESS} 450 4\.3\.0 .+",
     "dovecot/logins": rf"(_?[a-z0-9-]+|{ADDRESS}):::::::host=[a-z0-9-]+\.mailpod\.internal",
     "dovecot/sieve": rf"(_?[a-z0-9-]+|{ADDRESS}):::::::(nologin|proxy host=[a-z0-9-]+\.mailpod\.internal)",
