@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import imaplib
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,9 +20,9 @@ pytestmark = pytest.mark.stack("dovecot")
 
 WANTED = {
     *("IDLE", "MOVE", "UIDPLUS", "SPECIAL-USE", "CONDSTORE", "QRESYNC", "NOTIFY", "LIST-STATUS", "PREVIEW"),
-    *("NAMESPACE", "SORT", "ESEARCH", "BINARY", "LITERAL+", "UNSELECT", "ENABLE"),
+    *("NAMESPACE", "SORT", "ESEARCH", "BINARY", "LITERAL+", "UNSELECT", "ENABLE", "COMPRESS=DEFLATE", "QUOTA"),
 }
-"""Capabilities that clients look for (RFC 6851, 6154, 7162, 5465, 5819, 8970, 5267, 3516, 7888)."""
+"""Capabilities that clients look for (RFC 6851, 6154, 7162, 5465, 5819, 8970, 5267, 3516, 7888, 4978, 9208)."""
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,70 @@ def test_main_passes_on_what_the_accounts_server_can(system: System, dora: Accou
     with system.mailbox(dora) as mailbox:
         _, told = mailbox.session.capability()
         assert set(told[0].decode().split()) >= WANTED
+
+
+def test_what_the_server_can_is_of_use_through_main(system: System, dora: Account) -> None:
+    system.wait_for(dora, system.post(dora.address))
+    with system.mailbox(dora) as mailbox:
+        session = mailbox.session
+        assert session.xatom("ENABLE", "QRESYNC")[0] == "OK"
+        session.select("INBOX")
+        for command in (
+            ("LIST", '""', "*", "RETURN (STATUS (MESSAGES))"),
+            ("FETCH", "1", "(MODSEQ PREVIEW)"),
+            ("NOTIFY", "SET", "(personal (MessageNew MessageExpunge))"),
+        ):
+            assert session.xatom(*command)[0] == "OK", command
+
+
+def test_a_session_is_compressed_through_main(system: System, dora: Account) -> None:
+    """RFC 4978."""
+    pack, unpack = zlib.compressobj(wbits=-15), zlib.decompressobj(wbits=-15)
+    with system.mailbox(dora) as mailbox:
+        session = mailbox.session
+        assert session.xatom("COMPRESS", "DEFLATE")[0] == "OK"
+        session.sock.sendall(pack.compress(b"z LOGOUT\r\n") + pack.flush(zlib.Z_SYNC_FLUSH))
+        said = b""
+        while b"z OK" not in said:
+            said += unpack.decompress(session.sock.recv(4096))
+        session.shutdown()
+
+
+def test_words_in_messages_are_found_by_their_index(system: System, dora: Account) -> None:
+    """At once, in any case, without accents, by their beginnings; an index that is gone or damaged is made anew."""
+    container = system.engine.account(dora.name)
+    index = "/data/home/Maildir/fts-flatcurve"
+
+    def deliver() -> None:
+        word = token()
+        message = compose("someone@outside.test", dora.address, word, body="Les ÉLÈVES de l'école apprennent.\n")
+        with system.mx() as session:
+            session.send_message(message, from_addr="someone@outside.test", to_addrs=[dora.address])
+        system.wait_for(dora, word)
+
+    def found(word: str) -> int:
+        with system.mailbox(dora) as mailbox:
+            mailbox.session.select("INBOX", readonly=True)
+            status, numbers = mailbox.session.search(None, "BODY", word)
+            assert status == "OK"
+            return len(numbers[0].split())
+
+    def files() -> str:
+        return execute(container, "find", index, "-type", "f", user="box")[1]
+
+    deliver()
+    assert [found(word) for word in ("eleves", "ecol", "elfes")] == [1, 1, 0]
+    assert index in files()
+    execute(container, "rm", "-rf", index, user="box")
+    deliver()
+    assert found("apprennent") == 2
+    execute(container, "sh", "-c", f"for file in {index}/*/*; do echo damage >$file; done", user="box")
+    deliver()
+    assert found("apprennent") == 3
+    before = files()
+    execute(container, "/usr/lib/mailpod/stack/upkeep")
+    until(lambda: files() and not set(before.split()) & set(files().split()), "a new index")
+    assert found("eleves") == 3
 
 
 def test_special_folders_say_what_they_are_for(system: System, dora: Account) -> None:

@@ -43,6 +43,14 @@ def test_a_wrong_password_is_told_and_opens_nothing(system: System, browser: Bro
 
 
 @pytest.mark.once
+def test_it_shows_how_much_of_a_quota_is_used(system: System, browser: Browser, bob: Account) -> None:
+    system.cli.ok("account", "set", bob.name, "--quota", "10m")
+    page = logged_in(browser, system, bob)
+    expect(page.locator("#quotadisplay")).to_contain_text("%")
+    page.context.close()
+    system.cli.ok("account", "set", bob.name, "--quota", "none")
+
+
 def test_webmail_answers_at_the_bare_domain_too(system: System, browser: Browser, bob: Account) -> None:
     page = new_page(browser)
     log_in(page, system, bob.name, bob.password, host="")

@@ -8,7 +8,7 @@ import typer
 from mailpod.cli import output, parse
 from mailpod.cli.state import context
 from mailpod.model.errors import InvalidInput
-from mailpod.model.records import DEFAULT_MEMORY, DEFAULT_STACK, Stack
+from mailpod.model.records import DEFAULT_MEMORY, DEFAULT_STACK, NO_QUOTA, Stack
 from mailpod.services import accounts
 from mailpod.services.accounts import AccountView
 from mailpod.services.passwords import generate_password
@@ -23,6 +23,9 @@ KeyFile = Annotated[
     typer.Option("--ssh-key", help="File with public SSH keys that may log in.", show_default=False),
 ]
 Memory = Annotated[str | None, typer.Option(help="Limit of memory, e.g. 256m.", show_default=False)]
+Quota = Annotated[
+    str | None, typer.Option(help="How much mail it may hold, e.g. 2g; none for no limit.", show_default=False)
+]
 StackName = Annotated[Stack, typer.Option(help="Software inside the account.")]
 OtherStack = Annotated[
     Stack | None, typer.Option("--stack", help="Software inside the account; all mail is kept.", show_default=False)
@@ -44,6 +47,7 @@ def as_json(view: AccountView) -> dict[str, Any]:
         "id": account.id,
         "stack": account.stack,
         "memory": account.memory,
+        "quota": account.quota,
         "ssh_keys": len(account.ssh_keys),
         "created": account.created.isoformat(),
         "image": view.image,
@@ -73,13 +77,15 @@ def create(
     ssh_key: KeyFile = None,
     stack: StackName = DEFAULT_STACK,
     memory: Memory = None,
+    quota: Quota = None,
     json: Json = False,
 ) -> None:
     """Create an account; returns when its SMTP, IMAP and SSH servers answer."""
     keys = parse.ssh_keys(ssh_key) if ssh_key else ()
     limit = DEFAULT_MEMORY if memory is None else parse.memory(memory)
+    room = NO_QUOTA if quota is None else parse.quota(quota)
     password = parse.password_line() if password_stdin else generate_password()
-    made = accounts.create(context(), name, password, ssh_keys=keys, stack=stack, memory=limit)
+    made = accounts.create(context(), name, password, ssh_keys=keys, stack=stack, memory=limit, quota=room)
     if json:
         output.document(as_json(made) | {"password": password})
         return
@@ -125,6 +131,7 @@ def show(name: Known, json: Json = False) -> None:
         return
     shown = as_json(view)
     shown["memory"] = output.size(view.account.memory)
+    shown["quota"] = "none" if view.account.quota == NO_QUOTA else output.size(view.account.quota)
     output.fields((key.replace("_", " "), str(value)) for key, value in shown.items())
 
 
@@ -146,16 +153,20 @@ def set_(
     no_ssh_key: Annotated[bool, typer.Option("--no-ssh-key", help="Take its SSH keys away.")] = False,
     stack: OtherStack = None,
     memory: Memory = None,
+    quota: Quota = None,
     json: Json = False,
 ) -> None:
-    """Change an account's stack, its limit of memory or its SSH keys."""
+    """Change an account's stack, its limit of memory, its quota or its SSH keys."""
     if ssh_key and no_ssh_key:
         raise InvalidInput("--ssh-key and --no-ssh-key exclude each other", "give one of them")
     keys = parse.ssh_keys(ssh_key) if ssh_key else () if no_ssh_key else None
     limit = None if memory is None else parse.memory(memory)
-    if keys is None and limit is None and stack is None:
-        raise InvalidInput("nothing to change", "give --stack STACK, --memory SIZE, --ssh-key FILE or --no-ssh-key")
-    view = accounts.change(context(), name, stack=stack, memory=limit, ssh_keys=keys)
+    room = None if quota is None else parse.quota(quota)
+    if all(value is None for value in (keys, limit, room, stack)):
+        raise InvalidInput(
+            "nothing to change", "give --stack STACK, --memory SIZE, --quota SIZE, --ssh-key FILE or --no-ssh-key"
+        )
+    view = accounts.change(context(), name, stack=stack, memory=limit, quota=room, ssh_keys=keys)
     if json:
         output.document(as_json(view))
 

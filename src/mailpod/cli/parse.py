@@ -6,13 +6,14 @@ from pathlib import Path
 
 from mailpod.cli import output
 from mailpod.model.errors import InvalidInput
-from mailpod.model.records import MIN_MEMORY
+from mailpod.model.records import MIN_MEMORY, MIN_QUOTA, NO_QUOTA
 
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _SIZE = re.compile(r"([0-9]{1,15})([kmg]?)(?:i?b)?")
 _SHORTEST_RSA = 2048
 _MAKE_KEY = "make one with: ssh-keygen -t ed25519"
 _MOST_MEMORY = 1024**4
+_MOST_QUOTA = 1024**5
 # What is longer is no file of keys and no password, and may have no end.
 _LONGEST_KEY_FILE = 256 * 1024
 _LONGEST_LINE = 64 * 1024
@@ -24,13 +25,30 @@ def memory(text: str) -> int:
     Raises:
         InvalidInput: it is no size, or less than an account needs.
     """
-    found = _SIZE.fullmatch(text.strip().lower())
-    if not found:
-        raise InvalidInput(f"{text!r} is not a size", "give one like 256m or 1g")
-    amount = int(found[1]) * _UNITS[found[2]]
+    amount = _size(text, "give one like 256m or 1g")
     if not MIN_MEMORY <= amount <= _MOST_MEMORY:
         raise InvalidInput(f"an account cannot run in {text}", f"give at least {MIN_MEMORY // 1024**2}m")
     return amount
+
+
+def quota(text: str) -> int:
+    """How much mail an account may hold: a size as `memory` takes it, or `0` or `none` for no limit.
+
+    Raises:
+        InvalidInput: it is no size, or less than an account needs.
+    """
+    hint = f"give one like 2g, at least {MIN_QUOTA // 1024**2}m, or none"
+    amount = NO_QUOTA if text.strip().lower() == "none" else _size(text, hint)
+    if amount != NO_QUOTA and not MIN_QUOTA <= amount <= _MOST_QUOTA:
+        raise InvalidInput(f"an account cannot have a quota of {text}", hint)
+    return amount
+
+
+def _size(text: str, hint: str) -> int:
+    found = _SIZE.fullmatch(text.strip().lower())
+    if not found:
+        raise InvalidInput(f"{text!r} is not a size", hint)
+    return int(found[1]) * _UNITS[found[2]]
 
 
 def ssh_keys(path: Path) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from mailpod.model.identity import Identity
 from mailpod.model.passwords import Hashes
 from mailpod.model.records import PORTS, Account, System
 from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_INSTANCE, LABEL_ROLE, WorkloadSpec
-from mailpod.model.tables import internal_name
+from mailpod.model.tables import internal_name, quota_token
 
 _MOUNT = "/data"
 # The kernel's limit (uname(2)); a container with a longer name is known by its first label to itself.
@@ -90,6 +90,7 @@ def account_files(
         *tls_files(identity, authority),
         File("etc/relay/sasl_passwd", f"{_RELAY} {account.name}:{identity.relay_secret}\n".encode(), 0o600),
         File("etc/relay/main_key", f"{main_fingerprint} main\n".encode()),
+        File("etc/quota", f"{account.quota} {quota_token(identity.relay_secret)}\n".encode(), 0o600),
     ]
 
 

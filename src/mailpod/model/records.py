@@ -4,7 +4,7 @@ import secrets
 from datetime import UTC, datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from mailpod.model import addresses
 
@@ -18,6 +18,9 @@ FILTERS: dict[Stack, Literal["procmail", "sieve"]] = {"classic": "procmail", "do
 MIB = 1024 * 1024
 DEFAULT_MEMORY = 256 * MIB
 MIN_MEMORY = 64 * MIB
+NO_QUOTA = 0
+MIN_QUOTA = 10 * MIB
+"""Least quota: a few messages with attachments."""
 
 PORTS = {
     "smtp": 25,
@@ -86,6 +89,7 @@ class Account(_Record):
     Attributes:
         id: opaque and immutable; the volume carries it, so a new `alice` never sees an old one's mail.
         memory: limit of the container's memory in bytes.
+        quota: how many bytes its mail may take; `NO_QUOTA` for as many as the disk has.
         ssh_keys: public keys, in OpenSSH's one-line form, that may log in through main's jump host.
         deleted: when it was deleted, while its volume is kept for undelete.
         purge: its volume is to be destroyed; true only between the two steps of a purge, so that `apply` can end it.
@@ -96,9 +100,17 @@ class Account(_Record):
     created: datetime
     stack: Stack = DEFAULT_STACK
     memory: int = Field(default=DEFAULT_MEMORY, ge=MIN_MEMORY)
+    quota: int = NO_QUOTA
     ssh_keys: tuple[str, ...] = ()
     deleted: datetime | None = None
     purge: bool = False
+
+    @field_validator("quota")
+    @classmethod
+    def _none_or_enough(cls, quota: int) -> int:
+        if quota != NO_QUOTA and quota < MIN_QUOTA:
+            raise ValueError(f"a quota is {NO_QUOTA} or at least {MIN_QUOTA}")
+        return quota
 
     def fqdn(self, domain: str) -> str:
         """The account's subdomain."""

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 
 from mailpod.model.names import ROLES
-from mailpod.model.records import FILTERS, Account, Alias, System
+from mailpod.model.records import FILTERS, NO_QUOTA, Account, Alias, System
 
 INTERNAL = "mailpod.internal"
 """Zone of the names containers find each other by; `.internal` is never delegated in public DNS."""
@@ -19,6 +19,11 @@ _NOBODY_YET = "450 4.3.0 No account exists yet; try again later"
 def internal_name(name: str) -> str:
     """The name under which main reaches the account `name`."""
     return f"{name}.{INTERNAL}"
+
+
+def quota_token(relay_secret: str) -> str:
+    """What main shows an account that it asks how full it is: both can tell it, and no other account."""
+    return hashlib.sha256(f"quota {relay_secret}".encode()).hexdigest()
 
 
 def render(
@@ -40,12 +45,17 @@ def render(
     """
     people = sorted(accounts, key=lambda account: account.name)
     expansions = expand(system, people, aliases)
+    limited = _limited(system, people, expansions)
     return {
         "postfix/recipients": _lines(f"{a.canonical(system.domain)} OK" for a in people),
         "postfix/aliases": _lines(f"{address} {', '.join(to)}" for address, to in sorted(expansions.items())),
         "postfix/transport": _transport(system, people),
         "postfix/senders": _senders(system, people),
         "postfix/access": _access(system, expansions),
+        "postfix/limited": _lines(f"{address} limited" for address in limited),
+        "quota/accounts": _lines(
+            f"{address} {internal_name(a.name)} {quota_token(relay_secrets[a.id])}" for address, a in limited.items()
+        ),
         "dovecot/logins": _logins(system, people),
         "dovecot/sieve": _filters(system, people),
         "dovecot/relay": _lines(f"{a.name}:{_sha256(relay_secrets[a.id])}" for a in people),
@@ -136,6 +146,22 @@ def _access(system: System, expansions: Mapping[str, tuple[str, ...]]) -> str:
     hosts = (system.domain, system_host(system))
     addresses = [f"{role}@{host}" for role in ("postmaster", "abuse") for host in hosts]
     return _lines(f"{address} {_NOBODY_YET}" for address in addresses if address not in expansions)
+
+
+def _limited(
+    system: System, people: Iterable[Account], expansions: Mapping[str, tuple[str, ...]]
+) -> dict[str, Account]:
+    """Every address that leads to one account alone, if that has a quota."""
+    owners = {account.canonical(system.domain): account for account in people}
+
+    def owner(address: str) -> Account | None:
+        name, host = address.split("@")
+        plain = f"{split_tag(name)[0]}@{host}"
+        to = expansions.get(plain, ())
+        return owners.get(plain) or (owner(to[0]) if len(to) == 1 else None)
+
+    found = ((address, owner(address)) for address in sorted({*owners, *expansions}))
+    return {address: account for address, account in found if account and account.quota != NO_QUOTA}
 
 
 def _logins(system: System, people: Iterable[Account]) -> str:

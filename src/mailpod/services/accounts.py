@@ -9,7 +9,7 @@ from mailpod.model import layout
 from mailpod.model.archive import File
 from mailpod.model.errors import AlreadyExists, MailpodError, NotFound
 from mailpod.model.names import account_name
-from mailpod.model.records import DEFAULT_MEMORY, DEFAULT_STACK, Account, Stack, new_id, now
+from mailpod.model.records import DEFAULT_MEMORY, DEFAULT_STACK, NO_QUOTA, Account, Stack, new_id, now
 from mailpod.model.spec import LABEL_ID, Workload
 from mailpod.services.context import Context
 from mailpod.services.images import ACCOUNT, ensure_images
@@ -74,6 +74,7 @@ def create(
     ssh_keys: tuple[str, ...] = (),
     stack: Stack = DEFAULT_STACK,
     memory: int = DEFAULT_MEMORY,
+    quota: int = NO_QUOTA,
 ) -> AccountView:
     """Create an account and wait until its SMTP, IMAP and SSH servers answer.
 
@@ -83,7 +84,13 @@ def create(
         MailpodError: it could not be made; nothing is left of it.
     """
     account = Account(
-        id=new_id(), name=account_name(name), created=now(), stack=stack, memory=memory, ssh_keys=ssh_keys
+        id=new_id(),
+        name=account_name(name),
+        created=now(),
+        stack=stack,
+        memory=memory,
+        quota=quota,
+        ssh_keys=ssh_keys,
     )
     check_password(password)
     # Hashing takes a processor's time on purpose; it goes on beside all that the engine takes time for.
@@ -186,6 +193,7 @@ def change(
     *,
     stack: Stack | None = None,
     memory: int | None = None,
+    quota: int | None = None,
     ssh_keys: tuple[str, ...] | None = None,
 ) -> AccountView:
     """Change what is given of an account, and make its container follow.
@@ -205,7 +213,7 @@ def change(
             require_room(context, before)
         with context.store.lock():
             before = context.store.account(before.name)
-            update = {"stack": stack, "memory": memory, "ssh_keys": ssh_keys}
+            update = {"stack": stack, "memory": memory, "quota": quota, "ssh_keys": ssh_keys}
             changed = before.model_copy(update={key: value for key, value in update.items() if value is not None})
             context.store.save_account(changed)
         try:

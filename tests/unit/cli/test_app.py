@@ -44,6 +44,9 @@ def said_what_and_what_next(answer):
         ["account", "create", "alice", "--memory", "much"],
         ["account", "create", "alice", "--memory", "1m"],
         ["account", "create", "alice", "--memory", ""],
+        ["account", "create", "alice", "--quota", "lots"],
+        ["account", "create", "alice", "--quota", "1m"],
+        ["account", "set", "bob", "--quota", "-1g"],
         ["account", "create", "alice", "--ssh-key", "/nonexistent"],
         ["account", "create", "-a-"],
         ["account", "create", "postmaster"],
@@ -340,6 +343,9 @@ def test_one_json_document_and_all_else_on_standard_error(mailpod, system):
     assert len(json.loads(mailpod("account", "passwd", "alice", "--json").out)["password"]) == 24
     assert json.loads(mailpod("account", "set", "alice", "--memory", "128m", "--json").out)["memory"] == 128 << 20
     assert json.loads(mailpod("account", "set", "alice", "--stack", "dovecot", "--json").out)["stack"] == "dovecot"
+    assert json.loads(mailpod("account", "set", "alice", "--quota", "2g", "--json").out)["quota"] == 2 << 30
+    assert json.loads(mailpod("account", "create", "Carol", "--quota", "10m", "--json").out)["quota"] == 10 << 20
+    assert json.loads(mailpod("account", "delete", "carol", "--purge", "--yes", "--json").out)["purged"]
     assert json.loads(mailpod("alias", "add", "team", "alice", "--json").out) == {
         "address": "team@example.org",
         "targets": ["alice"],

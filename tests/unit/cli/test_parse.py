@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from mailpod.cli import parse
 from mailpod.model.errors import InvalidInput
-from mailpod.model.records import MIN_MEMORY
+from mailpod.model.records import MIN_MEMORY, MIN_QUOTA, NO_QUOTA
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,28 @@ def test_what_is_no_size_or_not_enough_or_too_much(text):
 def test_any_text_is_a_size_or_refused(text):
     with contextlib.suppress(InvalidInput):
         assert parse.memory(text) >= MIN_MEMORY
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("10m", MIN_QUOTA),
+        ("2G", 2 << 30),
+        ("1048576g", 1 << 50),
+        ("0", NO_QUOTA),
+        ("none", NO_QUOTA),
+        (" NONE ", NO_QUOTA),
+    ],
+)
+def test_sizes_of_a_quota(text, size):
+    assert parse.quota(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "lots", "-1", "9m", "1", "1048577g", "1.5g", "no"])
+def test_what_is_no_quota(text):
+    with pytest.raises(InvalidInput) as refused:
+        parse.quota(text)
+    assert "10m" in refused.value.hint
 
 
 def line(key):

@@ -8,6 +8,7 @@ from mailpod.model.identity import Identity
 from mailpod.model.passwords import Hashes
 from mailpod.model.records import PORTS, Account, System
 from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_INSTANCE, LABEL_ROLE
+from mailpod.model.tables import quota_token
 
 ROOT = Path(__file__).resolve().parents[3]
 SYSTEM = System(domain="example.org", instance="mailpod", ipv6_subnet="fd00::/64", resolver="192.0.2.53")
@@ -79,11 +80,13 @@ def test_the_files_of_an_account():
         "etc/tls/ca.pem": b"CA",
         "etc/relay/sasl_passwd": b"[main.mailpod.internal]:10025 alice:S\n",
         "etc/relay/main_key": b"AA:BB main\n",
+        "etc/quota": f"0 {quota_token('S')}\n".encode(),
     }
     assert {path for path, file in files.items() if file.mode == 0o600} == {
         "etc/ssh/ssh_host_ed25519_key",
         "etc/tls/key.pem",
         "etc/relay/sasl_passwd",
+        "etc/quota",
     }
     assert all(file.owner == 0 and file.mode in {0o600, 0o644} for file in files.values())
 

@@ -3,7 +3,18 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import ValidationError
 
-from mailpod.model.records import DEFAULT_MEMORY, MIN_MEMORY, PORTS, Account, Alias, System, new_id, now
+from mailpod.model.records import (
+    DEFAULT_MEMORY,
+    MIN_MEMORY,
+    MIN_QUOTA,
+    NO_QUOTA,
+    PORTS,
+    Account,
+    Alias,
+    System,
+    new_id,
+    now,
+)
 
 CREATED = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -29,12 +40,21 @@ def test_an_account_and_its_addresses():
     assert account.canonical("example.org") == "box@alice.example.org"
     assert account.short("example.org") == "alice@example.org"
     assert account.memory == DEFAULT_MEMORY
+    assert account.quota == NO_QUOTA
     assert not account.deleted
     assert not account.purge
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"memory": MIN_MEMORY - 1}, {"stack": "other"}, {"unknown": 1}, {"created": "yesterday"}]
+    "wrong",
+    [
+        {"memory": MIN_MEMORY - 1},
+        {"quota": MIN_QUOTA - 1},
+        {"quota": -1},
+        {"stack": "other"},
+        {"unknown": 1},
+        {"created": "yesterday"},
+    ],
 )
 def test_a_record_edited_wrongly_is_refused(wrong):
     with pytest.raises(ValidationError):

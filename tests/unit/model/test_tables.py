@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailpod.model.names import ROLES, account_name
-from mailpod.model.records import Account, Alias, System
+from mailpod.model.records import MIN_QUOTA, Account, Alias, System
 from mailpod.model.tables import expand, render
 
 SYSTEM = System(domain="example.org", instance="mailpod", ipv6_subnet="fd00::/64")
@@ -86,6 +86,7 @@ def test_the_exact_tables_of_two_accounts_and_an_alias():
         "box@bob.example.org:::::::proxy host=bob.mailpod.internal\n"
         "_b1:::::::proxy host=bob.mailpod.internal\n"
     )
+    assert tables["postfix/limited"] == tables["quota/accounts"] == ""
     # printf %s 'secret of a1' | openssl dgst -sha256 -binary | base64
     assert tables["dovecot/relay"] == (
         "alice:{SHA256}+4yuWOMoxpn1nGe5QA9V/AARIuuilwdEP8TmmTIUQno=\n"
@@ -111,6 +112,22 @@ def test_the_webmail_is_told_which_deleted_accounts_can_come_back():
 
 def test_the_same_state_gives_the_same_tables_in_whatever_order():
     assert rendered((BOB, ALICE)) == rendered((ALICE, BOB))
+
+
+def test_main_knows_which_addresses_lead_to_one_account_with_a_quota():
+    """Short, canonical, role and alias, but not an alias of several, nor one that leads elsewhere."""
+    bob = BOB.model_copy(update={"quota": MIN_QUOTA})
+    shared = [alias("team", "a1", "b1"), alias("sales", "b1+sales"), alias("shop", "sales")]
+    shared.append(alias("out", "x@y.example"))
+    tables = rendered((ALICE, bob), shared)
+    hosts = ("alice.example.org", "bob.example.org", "example.org", "mail.example.org")
+    roles = {f"{role}@{host}" for role in ("abuse", "postmaster") for host in hosts}
+    others = {f"{name}@example.org" for name in ("bob", "sales", "shop", *ROLES)}
+    limited = {"box@bob.example.org", *roles, *others}
+    assert pairs(tables["postfix/limited"]) == dict.fromkeys(limited, "limited")
+    # printf %s 'quota secret of b1' | sha256sum
+    token = "267c25aedfed8b0dea350d2115d6d7d17ec8b498dccd532be8bf224550146aa0"
+    assert pairs(tables["quota/accounts"]) == dict.fromkeys(limited, f"bob.mailpod.internal {token}")
 
 
 def test_without_accounts_only_the_roles_are_answered_with_later():
@@ -192,6 +209,7 @@ def states(draw):
             id=f"id{number}",
             name=name,
             created=FIRST + timedelta(seconds=draw(st.integers(0, 3))),
+            quota=draw(st.sampled_from([0, MIN_QUOTA])),
             ssh_keys=draw(st.sampled_from([(), ("ssh-ed25519 K one", "ssh-rsa L two")])),
         )
         for number, name in enumerate(draw(st.lists(st.sampled_from(NAMES), unique=True)))
@@ -250,6 +268,8 @@ LINES = {
     "postfix/aliases": rf"{ADDRESS} {ADDRESS}(, {ADDRESS})*",
     "postfix/transport": r"[a-z0-9.-]+ (relay:\[[a-z0-9-]+\.mailpod\.internal\]:25|error:5\.1\.1 .+)",
     "postfix/senders": rf"{ADDRESS} [a-z0-9-]+",
+    "postfix/limited": rf"{ADDRESS} limited",
+    "quota/accounts": rf"{ADDRESS} [a-z0-9-]+\.mailpod\.internal [0-9a-f]{{64}}",
     "postfix/access": rf"{ADDRESS} 450 4\.3\.0 .+",
     "dovecot/logins": rf"(_?[a-z0-9-]+|{ADDRESS}):::::::host=[a-z0-9-]+\.mailpod\.internal",
     "dovecot/sieve": rf"(_?[a-z0-9-]+|{ADDRESS}):::::::(nologin|proxy host=[a-z0-9-]+\.mailpod\.internal)",

@@ -10,7 +10,7 @@ from mailpod.model import layout
 from mailpod.model.archive import tar
 from mailpod.model.errors import AlreadyExists, EngineUnreachable, InvalidInput, MailpodError, NotFound
 from mailpod.model.passwords import Hashes
-from mailpod.model.records import MIN_MEMORY
+from mailpod.model.records import MIN_MEMORY, MIN_QUOTA, NO_QUOTA
 from mailpod.services import accounts, aliases, installation
 
 
@@ -169,6 +169,17 @@ def test_change_replaces_the_container_and_keeps_the_volume(system):
     assert view.account.memory == MIN_MEMORY
     assert set(system.world.volumes) == volumes
     assert system.world.volumes[layout.account_volume("mailpod", account)].files.pop("home/kept") == "mail"
+    system.check_converged()
+
+
+def test_a_quota_needs_no_new_container(system):
+    system.up("alice")
+    container = system.world.containers["mailpod-alice"]
+    view = accounts.change(system.process(), "alice", quota=MIN_QUOTA)
+    assert view.account.quota == MIN_QUOTA
+    assert system.world.containers["mailpod-alice"] is container
+    system.check_converged()
+    assert accounts.change(system.process(), "alice", quota=NO_QUOTA).account.quota == NO_QUOTA
     system.check_converged()
 
 
