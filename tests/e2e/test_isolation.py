@@ -185,12 +185,15 @@ def test_a_container_stops_cleanly_within_its_time(system: System) -> None:
     system.cli.ok("account", "delete", "stopper", "--purge", "--yes")
 
 
+IMAP_SERVICE = {"classic": "imap", "dovecot": "dovecot"}
+
+
 @pytest.mark.parametrize(("where", "service"), [("main", "dovecot"), ("account", "imap"), ("account", "postfix")])
 def test_the_health_check_tells_the_truth(system: System, alice: Account, where: str, service: str) -> None:
     """The command that the engine runs for it fails while a service is down, and succeeds when it is back."""
     container = system.main if where == "main" else system.engine.account(alice.name)
-    if (service, system.stack) == ("imap", "dovecot"):
-        service = "dovecot"
+    if service == "imap":
+        service = IMAP_SERVICE[system.stack]
     kind, *check = facts(container)["Config"]["Healthcheck"]["Test"]
     assert kind == "CMD"
     until(lambda: execute(container, *check)[0] == 0, "health")
