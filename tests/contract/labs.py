@@ -17,7 +17,7 @@ from mailpod.engine.docker import DockerEngine
 from mailpod.engine.port import Engine
 from mailpod.host.base_image import ensure_base_image
 from mailpod.model.archive import File
-from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_INSTANCE, LABEL_ROLE, WorkloadSpec
+from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_INSTANCE, LABEL_ROLE, Network, WorkloadSpec
 
 BASE = "mailpod/base:trixie"
 
@@ -97,7 +97,7 @@ class FakeLab:
         self.add_network(self.instance)
 
     def add_network(self, instance: str) -> None:
-        self.world.networks.add(instance)
+        self.world.networks[instance] = Network(instance, ("192.0.2.0/24", "2001:db8::/80"), routed=False)
 
     def stop(self, name: str) -> None:
         self.world.containers[name].state = "exited"

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import tarfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from mailpod.engine.port import Progress
 from mailpod.model.archive import File
 from mailpod.model.errors import EngineUnreachable, MailpodError
 from mailpod.model.layout import main_container
-from mailpod.model.spec import LABEL_INSTANCE, LABEL_ROLE, LABEL_SPEC, EngineInfo, Workload, WorkloadSpec
+from mailpod.model.spec import LABEL_INSTANCE, LABEL_ROLE, LABEL_SPEC, EngineInfo, Network, Workload, WorkloadSpec
 
 
 @dataclass
@@ -43,7 +44,7 @@ class World:
 
     containers: dict[str, Container] = field(default_factory=dict)
     volumes: dict[str, Volume] = field(default_factory=dict)
-    networks: set[str] = field(default_factory=set)
+    networks: dict[str, Network] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
     broken_images: set[str] = field(default_factory=set)
     """Images whose containers do not start."""
@@ -113,7 +114,10 @@ class FakeEngine:
         if not all(map(Path.exists, compose_files)) or environment["MAILPOD_MAIN_IMAGE"] not in world.images:
             raise MailpodError("Docker Compose failed", "see: mailpod status")
         name, labels = main_container(instance), {LABEL_INSTANCE: instance, LABEL_ROLE: "main"}
-        world.networks.add(instance)
+        for network in _networks(compose_files, environment):
+            there = world.networks.setdefault(network.name, network)
+            if set(there.subnets) != set(network.subnets):
+                raise MailpodError("Docker Compose failed: the network needs to be recreated", "see: mailpod status")
         world.volumes.setdefault(name, Volume(labels))
         self._step("engine main's volume is there")
         main = Container(environment["MAILPOD_MAIN_IMAGE"], labels, name, instance, state="running", memory=1)
@@ -123,9 +127,13 @@ class FakeEngine:
         world = self._reach("remove_main")
         instance = environment["MAILPOD_INSTANCE"]
         world.containers.pop(main_container(instance), None)
-        if any(container.network == instance for container in world.containers.values()):
-            raise MailpodError("Docker Compose failed: the network has active endpoints", "see: mailpod status")
-        world.networks.discard(instance)
+        for network in _networks(compose_files, environment):
+            if any(container.network == network.name for container in world.containers.values()):
+                raise MailpodError("Docker Compose failed: the network has active endpoints", "see: mailpod status")
+            world.networks.pop(network.name, None)
+
+    def networks(self) -> list[Network]:
+        return list(self._reach("networks").networks.values())
 
     def workloads(self, instance: str) -> list[Workload]:
         found = self._reach("workloads").containers.items()
@@ -181,6 +189,18 @@ class FakeEngine:
         world = self._reach("memory")
         running = {name for name, container in world.containers.items() if container.state == "running"}
         return {name: world.containers[name].memory if name in running else 0 for name in names}
+
+
+def _networks(compose_files: Sequence[Path], environment: Mapping[str, str]) -> list[Network]:
+    """What the Compose files define, as far as this engine is concerned."""
+    routed = environment["MAILPOD_IPV6_MODE"] == "routed"
+    subnets = environment["MAILPOD_IPV4_SUBNET"], environment["MAILPOD_IPV6_SUBNET"]
+    found = [Network(environment["MAILPOD_INSTANCE"], subnets, routed)]
+    for file in compose_files:
+        if file.suffix == ".json":
+            more = json.loads(file.read_text()).get("networks", {}).values()
+            found += [Network(one["name"], tuple(c["subnet"] for c in one["ipam"]["config"]), routed) for one in more]
+    return found
 
 
 def _unless_killed(undo: Callable[[], object]) -> Callable[..., None]:

@@ -51,8 +51,7 @@ class FakeSystem:
 
     def planned(self, domain: str = DOMAIN, **options: object) -> System:
         """What `up` would be given."""
-        given = {"bind": None, "port_base": None, "resolver": None} | options
-        return installation.planned(self.store, domain, self.instance, **given)
+        return installation.planned(self.store, domain, self.instance, **options)
 
     def up(self, *names: str) -> "FakeSystem":
         """Start it, with accounts."""
@@ -81,7 +80,7 @@ class FakeSystem:
                 n: (c.image, tuple(sorted(c.labels.items())), c.state) for n, c in self.world.containers.items()
             },
             volumes={n: dict(v.files) for n, v in self.world.volumes.items() if n != main},
-            networks=set(self.world.networks),
+            networks=dict(self.world.networks),
             tables=self.tables() if main in self.world.volumes else {},
             folder={
                 str(path.relative_to(self.folder)): path.read_bytes()

@@ -35,11 +35,25 @@ def up(
     resolver: Annotated[
         str | None, typer.Option(help="DNS resolver to ask; the engine's own by default.", show_default=False)
     ] = None,
+    ipv6_prefix: Annotated[
+        str | None,
+        typer.Option(
+            help="IPv6 prefix that is routed to this machine, /64 or larger; none to give it up.", show_default=False
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Deploy or update the main system and every account."""
     here = context(set_up_engine=True)
-    system = installation.planned(here.store, domain, here.instance, bind, port_base, resolver)
+    system = installation.planned(
+        here.store,
+        domain,
+        here.instance,
+        bind=bind,
+        port_base=port_base,
+        resolver=resolver,
+        ipv6_prefix=ipv6_prefix,
+    )
     installation.up(here, system)
     if json:
         output.document(system.model_dump(mode="json") | {"webmail": system.webmail()})

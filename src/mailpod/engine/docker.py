@@ -1,6 +1,7 @@
 """Docker Engine, through its API."""
 
 import contextlib
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ from mailpod.engine import compose
 from mailpod.engine.port import Progress
 from mailpod.model.archive import File, tar
 from mailpod.model.errors import EngineUnreachable, MailpodError
-from mailpod.model.spec import LABEL_INSTANCE, LABEL_SPEC, EngineInfo, Workload, WorkloadSpec
+from mailpod.model.spec import LABEL_INSTANCE, LABEL_SPEC, EngineInfo, Network, Workload, WorkloadSpec
 
 # 1.41 is Docker Engine 20.10, the oldest in a supported Debian.
 _OLDEST_API = (1, 41)
@@ -117,6 +118,12 @@ class DockerEngine:
         """Stop and remove main and the network."""
         compose.down(compose_files, environment)
 
+    def networks(self) -> list[Network]:
+        """Every network of the engine that has addresses."""
+        with _said_plainly():
+            found = self._client.api.networks()
+        return [_network(item) for item in found if item["IPAM"]["Config"]]
+
     def workloads(self, instance: str) -> list[Workload]:
         """Every container of the system."""
         with _said_plainly():
@@ -208,14 +215,17 @@ class DockerEngine:
             network_mode=spec.network,
             dns=[spec.dns] if spec.dns else None,
             log_config=docker.types.LogConfig(type="local", config={"max-size": "5m", "max-file": "3"}),
+            # In gateway mode "routed" there is no port of the host's; its address says which family is meant.
+            port_bindings=dict.fromkeys(spec.open_ports, ("::",)),
         )
-        endpoint = api.create_endpoint_config(aliases=list(spec.aliases))
+        endpoint = api.create_endpoint_config(aliases=list(spec.aliases), ipv6_address=spec.ipv6 or None)
         return {
             "image": spec.image,
             "name": spec.name,
             "hostname": spec.hostname,
             "environment": dict(spec.environment),
             "labels": {**spec.labels, LABEL_SPEC: spec.digest()},
+            "ports": list(spec.open_ports),
             "host_config": host,
             "networking_config": {"EndpointsConfig": {spec.network: endpoint}},
         }
@@ -234,9 +244,18 @@ def _memory(api: str, name: str) -> int:
     return max(0, used - cache)
 
 
+def _network(item: Mapping[str, Any]) -> Network:
+    return Network(
+        name=item["Name"],
+        subnets=tuple(config["Subnet"] for config in item["IPAM"]["Config"]),
+        routed=item["Options"].get("com.docker.network.bridge.gateway_mode_ipv6") == "routed",
+    )
+
+
 def _workload(item: Mapping[str, Any], instance: str) -> Workload:
-    networks = item["NetworkSettings"]["Networks"]
-    network = networks.get(instance, {})
+    own = re.compile(rf"{re.escape(instance)}(-net\d+)?")
+    networks = sorted(item["NetworkSettings"]["Networks"].items())
+    network: Mapping[str, Any] = next((one for name, one in networks if own.fullmatch(name)), {})
     return Workload(
         name=item["Names"][0].removeprefix("/"),
         state=item["State"] if item["State"] in {"running", "restarting", "created"} else "stopped",

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mailpod.model.archive import File
-from mailpod.model.spec import EngineInfo, Workload, WorkloadSpec
+from mailpod.model.spec import EngineInfo, Network, Workload, WorkloadSpec
 
 Progress = Callable[[str], None]
 
@@ -41,7 +41,10 @@ class Engine(Protocol):
         """Make main run as the Compose files say, with `environment` for their variables."""
 
     def remove_main(self, compose_files: Sequence[Path], environment: Mapping[str, str]) -> None:
-        """Stop and remove main and the network; its volume stays."""
+        """Stop and remove main and the networks; its volume stays."""
+
+    def networks(self) -> list[Network]:
+        """Every network of the engine that has addresses, whosever it is."""
 
     def workloads(self, instance: str) -> list[Workload]:
         """Every container of the system, main included."""

@@ -4,7 +4,6 @@ What runs already is never restarted or reconfigured.
 """
 
 import json
-import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -141,26 +140,24 @@ def packages(decided: Plan, facts: Facts, candidates: Mapping[str, str]) -> list
     return chosen
 
 
-def daemon_config(version: str, *, ipv6: bool) -> dict[str, object]:
+def daemon_config() -> dict[str, object]:
     """The engine's configuration where there was none.
 
     No userland proxy: it would hide the clients' addresses. No live restore: a Swarm forbids it.
     """
-    config: dict[str, object] = {
+    return {
         "userland-proxy": False,
         "log-driver": "local",
         "log-opts": {"max-size": "10m", "max-file": "3"},
     }
-    # Containers' IPv6 is filtered and translated like their IPv4 by default from Docker Engine 27 on.
-    if ipv6 and _major(version) < 27:
-        config |= {"experimental": True, "ip6tables": True}
-    return config
 
 
-def _major(version: str) -> int:
-    # deb-version(7): an epoch may come before the upstream version.
-    found = re.match(r"(?:\d+:)?(\d+)", version)
-    return int(found[1]) if found else 0
+def translates_ipv6(path: Path = DAEMON_JSON) -> bool:
+    """Whether an engine before version 27 was told to filter and translate IPv6 as it does IPv4."""
+    try:
+        return bool(json.loads(path.read_text()).get("ip6tables"))
+    except (OSError, ValueError):
+        return False
 
 
 def _carry_out(decided: Plan, facts: Facts, console: Callable[[str], None]) -> None:
@@ -181,7 +178,7 @@ def _install(decided: Plan, facts: Facts, console: Callable[[str], None]) -> Non
         apt.install(chosen)
         return
     # The package may start the engine by itself: its configuration has to be there before.
-    _write_config(daemon_config(candidates.get("docker.io", ""), ipv6=facts.ipv6), DAEMON_JSON)
+    _write_config(daemon_config(), DAEMON_JSON)
     try:
         apt.install(chosen)
     except BaseException:

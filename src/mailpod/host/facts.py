@@ -43,7 +43,6 @@ class Facts:
     """Of the engine here; one that DOCKER_HOST names is not ours to ask, install or start, and counts as good."""
     dockerd: bool
     daemon_json: bool
-    ipv6: bool
     apparmor: bool
     inotify_instances: int
     """The kernel's limit for each user (inotify(7)); 0 where we may not set it, or where the engine is elsewhere."""
@@ -114,7 +113,6 @@ def gather(commands: Iterable[str]) -> Facts:
         answer=Answer.OK if os.environ.get("DOCKER_HOST") else ping(),
         dockerd=which("dockerd"),
         daemon_json=Path("/etc/docker/daemon.json").exists(),
-        ipv6=Path("/proc/net/if_inet6").exists(),
         apparmor=_first_letter(Path("/sys/module/apparmor/parameters/enabled")) == "Y",
         inotify_instances=0 if os.environ.get("DOCKER_HOST") else _settable(INOTIFY_INSTANCES),
         missing=missing_commands(commands),

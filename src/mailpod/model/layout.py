@@ -1,12 +1,14 @@
 """What lies where: the containers of a system, and the files the control plane gives them."""
 
+import json
 from ipaddress import ip_address
 
+from mailpod.model import networks
 from mailpod.model.archive import File
 from mailpod.model.identity import Identity
 from mailpod.model.passwords import Hashes
 from mailpod.model.records import PORTS, Account, System
-from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_INSTANCE, LABEL_ROLE, WorkloadSpec
+from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_INSTANCE, LABEL_ROLE, Network, WorkloadSpec
 from mailpod.model.tables import internal_name, quota_token
 
 _MOUNT = "/data"
@@ -15,8 +17,10 @@ _LONGEST_HOSTNAME = 64
 _RELAY = "[main.mailpod.internal]:10025"
 
 # Dropping privileges (SETUID, SETGID), sshd's privilege separation (SYS_CHROOT) and terminals (AUDIT_WRITE), files to
-# their owner (CHOWN), signals to daemons of other users (KILL).
-_CAPABILITIES = ("AUDIT_WRITE", "CHOWN", "KILL", "SETGID", "SETUID", "SYS_CHROOT")
+# their owner (CHOWN), signals to daemons of other users (KILL). NET_ADMIN sets the account's packet filter, and SETPCAP
+# then takes both away, before anything else runs (images/account/base/init).
+_CAPABILITIES = ("AUDIT_WRITE", "CHOWN", "KILL", "NET_ADMIN", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT")
+_PUBLIC_PORTS = (22, 465, 587, 993)
 
 
 def account_container(instance: str, name: str) -> str:
@@ -34,6 +38,33 @@ def account_volume(instance: str, account: Account) -> str:
     return f"{instance}-{account.name}-{account.id}"
 
 
+def network_name(instance: str, index: int) -> str:
+    """Name of one of the system's networks."""
+    return instance if index == 0 else f"{instance}-net{index}"
+
+
+def desired_networks(system: System) -> list[Network]:
+    """The networks the system is to have."""
+    return [
+        Network(
+            network_name(system.instance, index),
+            (ipv4, str(networks.ipv6_subnet(system.ipv6_subnet, index))),
+            system.ipv6_routed,
+        )
+        for index, ipv4 in enumerate(system.networks)
+    ]
+
+
+def account_ipv6(system: System, account: Account) -> str:
+    """The account's address, the same for as long as it exists."""
+    return str(networks.account_address(system.ipv6_subnet, account.network, account.id))
+
+
+def _main_addresses(system: System, index: int) -> tuple[str, str]:
+    ipv4, ipv6 = networks.main_addresses(system.networks[index], system.ipv6_subnet, index)
+    return str(ipv4), str(ipv6)
+
+
 def account_names(system: System, account: Account) -> tuple[str, ...]:
     """DNS names an account answers to."""
     return account.fqdn(system.domain), internal_name(account.name)
@@ -45,14 +76,19 @@ def main_names(system: System) -> tuple[str, ...]:
     return system.domain, *hosts, internal_name("main")
 
 
-def account_spec(system: System, account: Account, image: str) -> WorkloadSpec:
-    """The container of one account."""
+def account_spec(system: System, account: Account, image: str, *, guarded: bool = False) -> WorkloadSpec:
+    """The container of one account.
+
+    Args:
+        image: tag of its image.
+        guarded: the engine lets nothing through to an IPv6 address unless it is told to.
+    """
     fqdn = account.fqdn(system.domain)
     return WorkloadSpec(
         name=account_container(system.instance, account.name),
         image=image,
         hostname=fqdn if len(fqdn) <= _LONGEST_HOSTNAME else account.name,
-        network=system.instance,
+        network=network_name(system.instance, account.network),
         aliases=account_names(system, account),
         volume=account_volume(system.instance, account),
         mount=_MOUNT,
@@ -60,7 +96,13 @@ def account_spec(system: System, account: Account, image: str) -> WorkloadSpec:
         pids=256,
         capabilities=_CAPABILITIES,
         tmpfs={"/run": "noexec,nosuid,nodev,mode=755", "/tmp": "noexec,nosuid,nodev"},  # noqa: S108  (inside the container)
-        environment={"MAILPOD_FQDN": fqdn, "MAILPOD_DOMAIN": system.domain},
+        environment={
+            "MAILPOD_FQDN": fqdn,
+            "MAILPOD_DOMAIN": system.domain,
+            "MAILPOD_MAIN": " ".join(_main_addresses(system, account.network)),
+            "MAILPOD_PREFIX": system.ipv6_subnet,
+            "MAILPOD_INTERNET": account.internet,
+        },
         labels={
             LABEL_INSTANCE: system.instance,
             LABEL_ROLE: "account",
@@ -68,6 +110,8 @@ def account_spec(system: System, account: Account, image: str) -> WorkloadSpec:
             LABEL_ID: account.id,
         },
         dns=system.resolver,
+        ipv6=account_ipv6(system, account),
+        open_ports=_PUBLIC_PORTS if guarded and system.ipv6_routed else (),
     )
 
 
@@ -113,13 +157,55 @@ def tls_files(identity: Identity, authority: str) -> list[File]:
     ]
 
 
-def compose_resolver(system: System) -> str:
-    """What Compose is told beside `compose.yaml` when main is to ask a resolver of the operator's choice."""
-    lines = ["services:", "  main:", f"    dns: {system.resolver}"]
-    if ip_address(system.resolver or "0.0.0.0").is_loopback:  # noqa: S104
-        # Nobody is there to ask, so nothing is worth waiting for.
-        lines += ["    dns_opt:", "      - timeout:1", "      - attempts:1"]
-    return "\n".join([*lines, ""])
+def compose_override(system: System, *, guarded: bool) -> str:
+    """What Compose is told beside `compose.yaml`, as YAML; empty when that says it all.
+
+    Args:
+        guarded: the engine lets nothing through to main's IPv6 address unless it is told to.
+    """
+    main: dict[str, object] = {}
+    if system.resolver:
+        main["dns"] = [system.resolver]
+        if ip_address(system.resolver).is_loopback:
+            # Nobody is there to ask, so nothing is worth waiting for.
+            main["dns_opt"] = ["timeout:1", "attempts:1"]
+    if guarded and system.ipv6_routed:
+        # In gateway mode "routed" a host's port has no meaning, and its address says only which family is meant.
+        main["ports"] = [{"target": port, "host_ip": "::"} for port in (*PORTS.values(), 22)]
+    more = list(enumerate(desired_networks(system)))[1:]
+    if more:
+        main["networks"] = {one.name: _attached(system, index) for index, one in more}
+    if not main:
+        return ""
+    document: dict[str, object] = {"services": {"main": main}}
+    if more:
+        document["networks"] = {one.name: _network(system, one) for _, one in more}
+    return json.dumps(document, indent=2) + "\n"
+
+
+def _attached(system: System, index: int) -> dict[str, object]:
+    ipv4, ipv6 = _main_addresses(system, index)
+    return {"aliases": [internal_name("main")], "ipv4_address": ipv4, "ipv6_address": ipv6}
+
+
+def _network(system: System, network: Network) -> dict[str, object]:
+    ipv4, ipv6 = network.subnets
+    return {
+        "name": network.name,
+        "enable_ipv6": True,
+        "driver_opts": {"com.docker.network.bridge.gateway_mode_ipv6": _gateway_mode(system)},
+        "ipam": {
+            "config": [
+                {"subnet": ipv4, "ip_range": networks.dynamic(ipv4), "gateway": networks.gateway(ipv4)},
+                {"subnet": ipv6, "gateway": networks.gateway(ipv6)},
+            ]
+        },
+        "labels": {LABEL_INSTANCE: system.instance},
+    }
+
+
+def _gateway_mode(system: System) -> str:
+    return "routed" if system.ipv6_routed else "nat"
 
 
 def main_environment(system: System, state: str, image: str) -> dict[str, str]:
@@ -129,6 +215,8 @@ def main_environment(system: System, state: str, image: str) -> dict[str, str]:
         state: absolute path of the state folder, where the secrets of main lie.
         image: tag of main's image.
     """
+    ipv4, ipv6 = desired_networks(system)[0].subnets
+    main4, main6 = _main_addresses(system, 0)
     return {
         "COMPOSE_PROJECT_NAME": system.instance,
         "MAILPOD_INSTANCE": system.instance,
@@ -136,6 +224,13 @@ def main_environment(system: System, state: str, image: str) -> dict[str, str]:
         "MAILPOD_STATE": state,
         "MAILPOD_MAIN_IMAGE": image,
         "MAILPOD_BIND": system.bind,
-        "MAILPOD_IPV6_SUBNET": system.ipv6_subnet,
+        "MAILPOD_IPV4_SUBNET": ipv4,
+        "MAILPOD_IPV4_RANGE": networks.dynamic(ipv4),
+        "MAILPOD_IPV4_GATEWAY": networks.gateway(ipv4),
+        "MAILPOD_IPV4_MAIN": main4,
+        "MAILPOD_IPV6_SUBNET": ipv6,
+        "MAILPOD_IPV6_GATEWAY": networks.gateway(ipv6),
+        "MAILPOD_IPV6_MAIN": main6,
+        "MAILPOD_IPV6_MODE": _gateway_mode(system),
         **{f"MAILPOD_PORT_{service.upper()}": str(system.port(service)) for service in PORTS},
     }

@@ -14,6 +14,8 @@ DEFAULT_STACK: Stack = "dovecot"
 """What an account gets of which nothing else is said."""
 FILTERS: dict[Stack, Literal["procmail", "sieve"]] = {"classic": "procmail", "dovecot": "sieve"}
 """What filters are written in: recipes of Procmail, or Sieve scripts, which mail clients can write (RFC 5804)."""
+Internet = Literal["none", "mail", "all"]
+"""What of the Internet an account reaches."""
 
 MIB = 1024 * 1024
 DEFAULT_MEMORY = 256 * MIB
@@ -37,8 +39,8 @@ PORTS = {
 
 
 def new_id() -> str:
-    """An opaque id, 12 hexadecimal digits, that is never given twice."""
-    return secrets.token_hex(6)
+    """An opaque id, 12 hexadecimal digits, that is never given twice. The small ones are addresses of the engine's."""
+    return f"{secrets.randbelow((1 << 48) - (1 << 32)) + (1 << 32):012x}"
 
 
 def now() -> datetime:
@@ -57,7 +59,9 @@ class System(_Record):
         bind: IPv4 address of the host on which main's ports are published.
         port_base: number added to every published port.
         resolver: address of the DNS resolver main asks; empty for the engine's own.
-        ipv6_subnet: the /64 of the system's network, unique local (RFC 4193).
+        ipv6_subnet: the prefix of all its IPv6 addresses, at first unique local (RFC 4193).
+        ipv6_routed: the outside reaches that prefix: the operator has it routed to the host.
+        networks: the IPv4 subnet of each of its networks; see `mailpod.model.networks`.
         running: false after `down`, so that nothing starts it again behind the operator's back.
     """
 
@@ -67,6 +71,8 @@ class System(_Record):
     port_base: int = Field(default=0, ge=0, le=65535 - max(PORTS.values()))
     resolver: str = ""
     ipv6_subnet: str
+    ipv6_routed: bool = False
+    networks: tuple[str, ...] = ()
     running: bool = True
 
     def port(self, service: str) -> int:
@@ -90,6 +96,8 @@ class Account(_Record):
         id: opaque and immutable; the volume carries it, so a new `alice` never sees an old one's mail.
         memory: limit of the container's memory in bytes.
         quota: how many bytes its mail may take; `NO_QUOTA` for as many as the disk has.
+        internet: what of the Internet it reaches: nothing (mail goes to accounts alone), mail, or all.
+        network: on which of the system's networks it is, from 0; it stays there.
         ssh_keys: public keys, in OpenSSH's one-line form, that may log in through main's jump host.
         deleted: when it was deleted, while its volume is kept for undelete.
         purge: its volume is to be destroyed; true only between the two steps of a purge, so that `apply` can end it.
@@ -101,6 +109,8 @@ class Account(_Record):
     stack: Stack = DEFAULT_STACK
     memory: int = Field(default=DEFAULT_MEMORY, ge=MIN_MEMORY)
     quota: int = NO_QUOTA
+    internet: Internet = "all"
+    network: int = 0
     ssh_keys: tuple[str, ...] = ()
     deleted: datetime | None = None
     purge: bool = False

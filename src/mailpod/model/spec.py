@@ -11,6 +11,8 @@ LABEL_ACCOUNT = "mailpod.account"
 LABEL_ID = "mailpod.id"
 LABEL_SPEC = "mailpod.spec"
 
+_GUARDS_IPV6 = 27
+
 
 @dataclass(frozen=True)
 class WorkloadSpec:
@@ -19,6 +21,8 @@ class WorkloadSpec:
     Attributes:
         name: unique on the engine; the container's name.
         aliases: names under which others on `network` find it.
+        ipv6: its address on `network`.
+        open_ports: those which the engine is to let through to that address, if it lets none through by itself.
         volume: named volume mounted at `mount`; made when missing, never removed with the workload.
         memory: limit in bytes. `pids`: limit of processes.
         tmpfs: mount point to mount options.
@@ -40,6 +44,8 @@ class WorkloadSpec:
     environment: Mapping[str, str]
     labels: Mapping[str, str]
     dns: str = ""
+    ipv6: str = ""
+    open_ports: tuple[int, ...] = ()
 
     def digest(self) -> str:
         """A short hash that changes whenever a running workload would have to be made anew."""
@@ -76,9 +82,31 @@ class Workload:
 
 
 @dataclass(frozen=True)
+class Network:
+    """A network as the engine sees it.
+
+    Attributes:
+        subnets: of both families.
+        routed: IPv6 packets go through it as they are, if this engine knows of such a thing.
+    """
+
+    name: str
+    subnets: tuple[str, ...]
+    routed: bool
+
+
+@dataclass(frozen=True)
 class EngineInfo:
     """What answers: its kind, version and API version, e.g. `docker`, `20.10.24`, `1.41`."""
 
     kind: str
     version: str
     api: str
+
+    @property
+    def guards_ipv6(self) -> bool:
+        """Whether a port can be reached at a container's own IPv6 address only when it was published.
+
+        Docker Engine forwards freely before version 27 (release notes of 27.0, "ip6tables is now enabled by default").
+        """
+        return int(self.version.split(".")[0]) >= _GUARDS_IPV6

@@ -13,7 +13,8 @@ from mailpod.model.records import DEFAULT_MEMORY, DEFAULT_STACK, NO_QUOTA, Accou
 from mailpod.model.spec import LABEL_ID, Workload
 from mailpod.services.context import Context
 from mailpod.services.images import ACCOUNT, ensure_images
-from mailpod.services.installation import require_main
+from mailpod.services.installation import make_room, require_main
+from mailpod.services.networks import with_room
 from mailpod.services.passwords import check_password, hash_password
 from mailpod.services.reconcile import (
     finish_purge,
@@ -32,7 +33,8 @@ class AccountView:
 
     Attributes:
         status: `running`, `unhealthy`, `restarting`, `stopped` or `missing`.
-        ipv4, ipv6: addresses on the system's network; empty while it is not running.
+        ipv4: address on the system's network; empty while it is not running.
+        ipv6: the address it has for good.
     """
 
     account: Account
@@ -45,9 +47,10 @@ class AccountView:
 
 def view(context: Context, account: Account, workload: Workload | None) -> AccountView:
     """Join an account with its container, if it has one."""
+    ipv6 = layout.account_ipv6(context.system, account)
     if workload is None:
-        return AccountView(account, context.system.domain, "missing", "", "", "")
-    return AccountView(account, context.system.domain, workload.status, workload.image, workload.ipv4, workload.ipv6)
+        return AccountView(account, context.system.domain, "missing", "", "", ipv6)
+    return AccountView(account, context.system.domain, workload.status, workload.image, workload.ipv4, ipv6)
 
 
 def views(context: Context) -> list[AccountView]:
@@ -98,9 +101,11 @@ def create(
         hashed = pool.submit(hash_password, password)
         require_main(context)
         ensure_images(context.engine, context.progress, [ACCOUNT[stack]])
+        make_room(context)
         with context.store.lock("converge", shared=True), _undone_on_failure(context, account, purge=True):
             with context.store.lock():
                 _check_free(context, account.name)
+                account = _placed(context, account)
                 # Before others can see the account, so that nobody makes its keys a second time.
                 context.account_identity(account)
                 context.store.save_account(account)
@@ -164,6 +169,13 @@ def _retire(context: Context, account: Account, *, purge: bool) -> None:
         remove_container(context, account)
     if purge:
         finish_purge(context, account)
+
+
+def _placed(context: Context, account: Account) -> Account:
+    """The account on a network with room; `make_room` has seen to that there is one, unless many came at once."""
+    there = context.store.accounts()
+    index = with_room(context.system, there)
+    return account.model_copy(update={"network": len(context.system.networks) - 1 if index is None else index})
 
 
 def _check_free(context: Context, name: str) -> None:

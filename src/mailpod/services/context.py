@@ -46,6 +46,11 @@ class Context:
         return engine
 
     @cached_property
+    def guarded(self) -> bool:
+        """Whether the engine lets nothing through to an IPv6 address unless it is told to."""
+        return self.engine.info().guards_ipv6
+
+    @cached_property
     def system(self) -> System:
         """The installation in the state folder; raises `NotFound` before the first `up`."""
         system = self.store.system()
@@ -59,6 +64,10 @@ class Context:
     def adopt(self, system: System) -> None:
         """Write the installation, and work with it from now on."""
         self.store.save_system(system)
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Read the installation anew when it is asked for next: another command may have changed it."""
         self.__dict__.pop("system", None)
 
     def require_system(self) -> None:
@@ -100,4 +109,4 @@ class Context:
 
     def account_spec(self, account: Account) -> WorkloadSpec:
         """The container an account is to have."""
-        return layout.account_spec(self.system, account, ACCOUNT[account.stack].tag)
+        return layout.account_spec(self.system, account, ACCOUNT[account.stack].tag, guarded=self.guarded)

@@ -32,7 +32,9 @@ def run(context: Context, port_base: int | None, options: str, say: Callable[[st
     """
     if port_base is None and context.store.find_system() is None:
         port_base = PORT_BASE
-    wanted = installation.planned(context.store, DOMAIN, context.instance, "127.0.0.1", port_base, _NO_RESOLVER)
+    wanted = installation.planned(
+        context.store, DOMAIN, context.instance, bind="127.0.0.1", port_base=port_base, resolver=_NO_RESOLVER
+    )
     installation.up(context, wanted)
     passwords = {name: _account(context, name) for name in _NAMES}
     alice = context.store.account("alice")

@@ -9,22 +9,34 @@ from pathlib import Path
 
 from mailpod.model import layout, names
 from mailpod.model.errors import AlreadyExists, InvalidInput, MailpodError
+from mailpod.model.networks import routed_prefix, unique_local_prefix
 from mailpod.model.plan import Step
 from mailpod.model.records import PORTS, System
 from mailpod.model.spec import LABEL_ROLE
-from mailpod.model.subnet import unique_local_subnet
-from mailpod.services import images
+from mailpod.services import images, networks
 from mailpod.services.channel import ChannelClosed
 from mailpod.services.context import Context
-from mailpod.services.reconcile import converge, main_files, main_runs
+from mailpod.services.reconcile import converge, main_files, main_runs, steps
 from mailpod.services.waiting import until
 from mailpod.store import Store, write_durably
 
+_OVERRIDE = "compose.override.json"
+
 
 def planned(
-    store: Store, domain: str, instance: str, bind: str | None, port_base: int | None, resolver: str | None
+    store: Store,
+    domain: str,
+    instance: str,
+    *,
+    bind: str | None = None,
+    port_base: int | None = None,
+    resolver: str | None = None,
+    ipv6_prefix: str | None = None,
 ) -> System:
     """The installation that `up` is to bring about: what was asked for now, else as it was, else the default.
+
+    Args:
+        ipv6_prefix: one that is routed to this host; `none` for unique local addresses again.
 
     Raises:
         InvalidInput: the domain or an option cannot be accepted.
@@ -39,15 +51,23 @@ def planned(
             f"{store.folder} is the system of {before.domain}, instance {before.instance}",
             "use another --state and --instance, or remove that one with: mailpod down --purge",
         )
-    base = before or System(domain=wanted, instance=instance, ipv6_subnet=unique_local_subnet())
+    base = before or System(domain=wanted, instance=instance, ipv6_subnet=unique_local_prefix())
     if bind is not None:
         _check_address(bind, "--bind", four=True)
     if resolver:
         _check_address(resolver, "--resolver", four=False)
     if port_base is not None and not 0 <= port_base <= 65535 - max(PORTS.values()):
         raise InvalidInput(f"--port-base {port_base} is out of range", f"give 0 to {65535 - max(PORTS.values())}")
-    update = {"bind": bind, "port_base": port_base, "resolver": resolver, "running": True}
+    update = {"bind": bind, "port_base": port_base, "resolver": resolver, "running": True, **_prefix(base, ipv6_prefix)}
     return base.model_copy(update={key: value for key, value in update.items() if value is not None})
+
+
+def _prefix(base: System, wanted: str | None) -> dict[str, object]:
+    if wanted is None or (wanted == "none" and not base.ipv6_routed):
+        return {}
+    if wanted == "none":
+        return {"ipv6_subnet": unique_local_prefix(), "ipv6_routed": False}
+    return {"ipv6_subnet": routed_prefix(wanted), "ipv6_routed": True}
 
 
 def _check_address(text: str, option: str, *, four: bool) -> None:
@@ -74,7 +94,8 @@ def up(context: Context, system: System) -> None:
         # Another `up` may have been faster.
         before = _check_up(context, system)
         with _undone_on_failure(context, before):
-            context.adopt(system)
+            # Another command may have added one meanwhile.
+            context.adopt(system.model_copy(update={"networks": before.networks if before else ()}))
             _deploy(context)
         converge(context)
 
@@ -84,6 +105,7 @@ def _check_up(context: Context, system: System) -> System | None:
     before = context.store.find_system()
     if before is None:
         _check_unclaimed(context)
+    networks.check_prefix(context, system)
     if context.engine_is_here:
         _check_ports(system, _held(context, before, system))
     return before
@@ -105,6 +127,8 @@ def _there(context: Context) -> bool:
 def require_main(context: Context) -> None:
     """Refuse what needs main while main is not there, before anything is touched."""
     context.require_system()
+    if not context.system.networks:
+        raise MailpodError("this system was made by an older mailpod", "bring it up to date with: mailpod apply")
     if not main_runs(context):
         raise MailpodError("the main system is not running", f"start it with: mailpod up {context.system.domain}")
 
@@ -122,7 +146,11 @@ def _deploy(context: Context) -> None:
 
 
 def _run_main(context: Context) -> None:
+    networks.ensure(context)
     _write_main_secrets(context)
+    if networks.differ(context):
+        context.progress("leaving the old networks")
+        _remove_containers(context)
     context.progress("starting main")
     context.engine.deploy_main(compose_files(context), environment(context))
 
@@ -141,9 +169,20 @@ def environment(context: Context) -> dict[str, str]:
 
 
 def compose_files(context: Context) -> list[Path]:
-    """The Compose file, and what a resolver of one's own adds to it: Compose has no variable that may be unset."""
-    extra = [context.store.folder / "compose.resolver.yaml"] if context.system.resolver else []
-    return [images.SOURCES / "compose.yaml", *extra]
+    """The Compose file, and what this system adds to it, for which Compose has no variables."""
+    extra = context.store.folder / _OVERRIDE
+    return [images.SOURCES / "compose.yaml", *([extra] if extra.exists() else [])]
+
+
+def make_room(context: Context) -> None:
+    """Add a network when all are full. main is made anew to be on it too, which takes it away for some seconds."""
+    if networks.with_room(context.system, context.store.accounts()) is not None:
+        return
+    with context.store.lock("system"):
+        context.look_again()
+        if networks.with_room(context.system, context.store.accounts()) is None:
+            networks.ensure(context, more=1)
+            _deploy(context)
 
 
 def _write_main_secrets(context: Context) -> None:
@@ -151,7 +190,11 @@ def _write_main_secrets(context: Context) -> None:
     folder = context.store.secrets / "main"
     write_durably(folder / "ssh_host_key", context.main_identity.ssh_host_key.encode(), 0o600)
     write_durably(folder / "operator_keys", f"{context.keys.operator()[1]}\n".encode(), 0o600)
-    write_durably(context.store.folder / "compose.resolver.yaml", layout.compose_resolver(context.system).encode())
+    override = layout.compose_override(context.system, guarded=context.guarded)
+    if override:
+        write_durably(context.store.folder / _OVERRIDE, override.encode())
+    else:
+        (context.store.folder / _OVERRIDE).unlink(missing_ok=True)
     lines = "".join(f"{key}={value}\n" for key, value in environment(context).items())
     write_durably(context.store.folder / "compose.env", lines.encode(), 0o600)
 
@@ -176,17 +219,33 @@ def _put_back(context: Context, before: System) -> None:
     context.adopt(before)
     if before.running:
         _run_main(context)
+        if steps(context):
+            converge(context)
     else:
-        context.engine.remove_main(compose_files(context), environment(context))
+        _remove_main(context)
 
 
 def _take_back(context: Context) -> None:
     """Leave nothing of a first `up`. What the engine does not let go of keeps its record, for `down --purge`."""
     with contextlib.suppress(MailpodError):
-        context.engine.remove_main(compose_files(context), environment(context))
+        _remove_main(context)
     _remove_volumes(context)
     if not _there(context):
         context.store.erase()
+
+
+def _remove_containers(context: Context) -> None:
+    for workload in context.engine.workloads(context.instance):
+        if workload.labels.get(LABEL_ROLE) == "account":
+            context.progress(f"stopping {workload.name}")
+            context.engine.remove(workload.name)
+    context.progress("stopping main")
+    _remove_main(context)
+
+
+def _remove_main(context: Context) -> None:
+    networks.ensure(context)
+    context.engine.remove_main(compose_files(context), environment(context))
 
 
 def _remove_volumes(context: Context) -> None:
@@ -261,12 +320,7 @@ def down(context: Context, *, purge: bool) -> None:
 
 def _down(context: Context, *, purge: bool) -> None:
     context.adopt(context.store.system().model_copy(update={"running": False}))
-    for workload in context.engine.workloads(context.instance):
-        if workload.labels.get(LABEL_ROLE) == "account":
-            context.progress(f"stopping {workload.name}")
-            context.engine.remove(workload.name)
-    context.progress("stopping main")
-    context.engine.remove_main(compose_files(context), environment(context))
+    _remove_containers(context)
     if purge:
         _remove_volumes(context)
         context.store.erase()

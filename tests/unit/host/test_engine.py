@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from mailpod.host.engine import Plan, daemon_config, packages, packages_asked, plan, start_command
+from mailpod.host.engine import Plan, daemon_config, packages, packages_asked, plan, start_command, translates_ipv6
 from mailpod.host.facts import Answer, Facts
 from mailpod.model.errors import EngineUnreachable
 
@@ -13,7 +13,6 @@ FRESH = Facts(
     answer=Answer.SILENT,
     dockerd=False,
     daemon_json=False,
-    ipv6=True,
     apparmor=False,
     inotify_instances=8192,
     missing=("compose", "ssh"),
@@ -143,17 +142,16 @@ def test_start_command():
     assert start_command(but(FRESH, systemd=True)) == ["systemctl", "enable", "--now", "docker.service"]
 
 
+def test_an_engine_that_is_new_hides_no_address_behind_a_proxy():
+    assert daemon_config()["userland-proxy"] is False
+
+
 @pytest.mark.parametrize(
-    ("version", "ipv6", "filtered"),
-    [
-        ("20.10.24+dfsg1-1+deb12u1", True, True),
-        ("26.1.5+dfsg1-9", True, True),
-        ("27.5.1-0ubuntu3", True, False),
-        ("5:28.0.1-1", True, False),
-        ("20.10.24+dfsg1-1", False, False),
-    ],
+    ("text", "translates"),
+    [('{"ip6tables": true}', True), ('{"ip6tables": false}', False), ("{}", False), ("{", False)],
 )
-def test_ipv6_of_containers_is_filtered_before_27(version, ipv6, filtered):
-    config = daemon_config(version, ipv6=ipv6)
-    assert config["userland-proxy"] is False
-    assert ("ip6tables" in config, "experimental" in config) == (filtered, filtered)
+def test_an_engine_that_was_told_to_translate_ipv6_is_known(tmp_path, text, translates):
+    path = tmp_path / "daemon.json"
+    assert translates_ipv6(path) is False
+    path.write_text(text)
+    assert translates_ipv6(path) is translates

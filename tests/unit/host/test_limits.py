@@ -12,7 +12,6 @@ READY = Facts(
     answer=Answer.OK,
     dockerd=True,
     daemon_json=True,
-    ipv6=True,
     apparmor=False,
     inotify_instances=128,
     missing=(),

@@ -3,15 +3,24 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from mailpod.model import layout
 from mailpod.model.identity import Identity
 from mailpod.model.passwords import Hashes
 from mailpod.model.records import PORTS, Account, System
-from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_INSTANCE, LABEL_ROLE
+from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_INSTANCE, LABEL_ROLE, Network
 from mailpod.model.tables import quota_token
 
 ROOT = Path(__file__).resolve().parents[3]
-SYSTEM = System(domain="example.org", instance="mailpod", ipv6_subnet="fd00::/64", resolver="192.0.2.53")
+SYSTEM = System(
+    domain="example.org",
+    instance="mailpod",
+    ipv6_subnet="2001:db8::/64",
+    networks=("172.20.0.0/21", "172.20.8.0/21"),
+    resolver="192.0.2.53",
+)
+ROUTED = SYSTEM.model_copy(update={"ipv6_routed": True})
 ALICE = Account(id="0a1b", name="alice", created=datetime(2024, 1, 1, tzinfo=UTC), ssh_keys=("ssh-ed25519 A a", "k2"))
 IDENTITY = Identity(
     ssh_host_key="HOST KEY",
@@ -46,13 +55,89 @@ def test_the_container_of_an_account():
     assert (spec.hostname, spec.network, spec.dns) == ("alice.example.org", "mailpod", "192.0.2.53")
     assert spec.mount == "/data"
     assert spec.memory == ALICE.memory
-    assert "NET_ADMIN" not in spec.capabilities
+    assert spec.ipv6 == "2001:db8::a1b"
+    assert spec.environment == {
+        "MAILPOD_FQDN": "alice.example.org",
+        "MAILPOD_DOMAIN": "example.org",
+        "MAILPOD_MAIN": "172.20.0.2 2001:db8::2",
+        "MAILPOD_PREFIX": "2001:db8::/64",
+        "MAILPOD_INTERNET": "all",
+    }
     assert spec.labels == {
         LABEL_INSTANCE: "mailpod",
         LABEL_ROLE: "account",
         LABEL_ACCOUNT: "alice",
         LABEL_ID: "0a1b",
     }
+
+
+def test_an_account_on_another_network_finds_main_there():
+    spec = layout.account_spec(SYSTEM, ALICE.model_copy(update={"network": 1}), "image:1")
+    assert spec.network == "mailpod-net1"
+    assert spec.ipv6 == "2001:db8::1:0:0:a1b"
+    assert spec.environment["MAILPOD_MAIN"] == "172.20.8.2 2001:db8::1:0:0:2"
+
+
+@pytest.mark.parametrize(
+    ("system", "guarded", "ports"),
+    [
+        (SYSTEM, False, ()),
+        (SYSTEM, True, ()),
+        (ROUTED, False, ()),
+        # Docker Engine 27 and later: nothing gets through to a container that did not publish it.
+        (ROUTED, True, (22, 465, 587, 993)),
+    ],
+)
+def test_the_ports_that_the_engine_has_to_open(system, guarded, ports):
+    assert layout.account_spec(system, ALICE, "image:1", guarded=guarded).open_ports == ports
+
+
+def test_the_networks_of_a_system():
+    assert layout.desired_networks(ROUTED) == [
+        Network("mailpod", ("172.20.0.0/21", "2001:db8::/80"), routed=True),
+        Network("mailpod-net1", ("172.20.8.0/21", "2001:db8:0:0:1::/80"), routed=True),
+    ]
+
+
+def test_compose_is_told_no_more_than_is_needed():
+    plain = SYSTEM.model_copy(update={"networks": SYSTEM.networks[:1], "resolver": ""})
+    assert layout.compose_override(plain, guarded=False) == ""
+    assert layout.compose_override(plain, guarded=True) == ""
+    asked = plain.model_copy(update={"resolver": "192.0.2.53"})
+    assert json.loads(layout.compose_override(asked, guarded=True)) == {"services": {"main": {"dns": ["192.0.2.53"]}}}
+
+
+def test_main_does_not_wait_for_a_resolver_that_nobody_is():
+    nobody = SYSTEM.model_copy(update={"networks": SYSTEM.networks[:1], "resolver": "127.0.0.1"})
+    main = json.loads(layout.compose_override(nobody, guarded=False))["services"]["main"]
+    assert main["dns_opt"] == ["timeout:1", "attempts:1"]
+
+
+def test_main_is_on_every_network():
+    told = json.loads(layout.compose_override(ROUTED, guarded=False))
+    assert told["services"]["main"]["networks"] == {
+        "mailpod-net1": {
+            "aliases": ["main.mailpod.internal"],
+            "ipv4_address": "172.20.8.2",
+            "ipv6_address": "2001:db8::1:0:0:2",
+        }
+    }
+    [network] = told["networks"].values()
+    assert network["name"] == "mailpod-net1"
+    assert network["driver_opts"] == {"com.docker.network.bridge.gateway_mode_ipv6": "routed"}
+    assert network["ipam"]["config"] == [
+        {"subnet": "172.20.8.0/21", "ip_range": "172.20.12.0/22", "gateway": "172.20.8.1"},
+        {"subnet": "2001:db8:0:0:1::/80", "gateway": "2001:db8:0:0:1::1"},
+    ]
+
+
+def test_mains_ports_are_opened_at_its_own_ipv6_address_where_the_engine_guards_it():
+    """Never translated: a client's address would be lost. So no port of the host's is named."""
+    main = json.loads(layout.compose_override(ROUTED, guarded=True))["services"]["main"]
+    assert {port["target"] for port in main["ports"]} == {*PORTS.values(), 22}
+    assert {port["host_ip"] for port in main["ports"]} == {"::"}
+    assert not any("published" in port for port in main["ports"])
+    assert "ports" not in json.loads(layout.compose_override(SYSTEM, guarded=True))["services"]["main"]
 
 
 def test_a_host_name_longer_than_the_kernel_takes_is_cut_to_its_label():

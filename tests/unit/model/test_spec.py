@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from mailpod.model.spec import LABEL_SPEC, Workload, WorkloadSpec
+from mailpod.model.spec import LABEL_SPEC, EngineInfo, Workload, WorkloadSpec
 
 SPEC = WorkloadSpec(
     name="mailpod-alice",
@@ -35,6 +35,8 @@ CHANGES = {
     "environment": {"A": "1", "B": "3"},
     "labels": {},
     "dns": "192.0.2.1",
+    "ipv6": "2001:db8::7",
+    "open_ports": (22,),
 }
 
 
@@ -71,3 +73,11 @@ def test_status_is_one_word(state, health, status):
 def test_a_workload_knows_what_it_was_made_from():
     assert Workload("a", "running", "", "", {LABEL_SPEC: "abc"}).spec == "abc"
     assert Workload("a", "running", "", "", {}).spec == ""
+
+
+@pytest.mark.parametrize(
+    ("version", "guards"),
+    [("20.10.24+dfsg1", False), ("26.1.5+dfsg1", False), ("27.0.1", True), ("28.5.2-ce", True), ("29.1.0", True)],
+)
+def test_from_27_on_the_engine_lets_nothing_through_to_an_ipv6_address_by_itself(version, guards):
+    assert EngineInfo("docker", version, "1.41").guards_ipv6 is guards

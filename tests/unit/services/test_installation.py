@@ -58,6 +58,8 @@ def test_up_keeps_what_was_said_before_and_changes_what_is_said_now(system):
         {"port_base": -1},
         {"port_base": 65000},
         {"resolver": "dns.example.org"},
+        {"ipv6_prefix": "2001:db8::/96"},
+        {"ipv6_prefix": "2001:db8::1/64"},
     ],
 )
 def test_bad_options_are_refused_before_anything_is_touched(system, options):
@@ -69,7 +71,7 @@ def test_bad_options_are_refused_before_anything_is_touched(system, options):
 @pytest.mark.parametrize("instance", ["", "a b", "../x", "A", "a" * 33, "a_b", "-a"])
 def test_bad_instances_are_refused(system, instance):
     with pytest.raises(InvalidInput):
-        installation.planned(system.store, "example.org", instance, None, None, None)
+        installation.planned(system.store, "example.org", instance)
 
 
 def test_another_domain_or_instance_is_refused(system):
@@ -78,7 +80,7 @@ def test_another_domain_or_instance_is_refused(system):
     with pytest.raises(AlreadyExists):
         system.planned("other.example")
     with pytest.raises(AlreadyExists):
-        installation.planned(system.store, "example.org", "other", None, None, None)
+        installation.planned(system.store, "example.org", "other")
     assert system.planned("EXAMPLE.org.").domain == "example.org"
     assert system.state() == before
     system.instance = "other"

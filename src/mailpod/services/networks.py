@@ -1,0 +1,67 @@
+"""The system's networks: which there are to be, and whether the engine has them so."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from mailpod.host import routes
+from mailpod.host.engine import translates_ipv6
+from mailpod.model import layout, networks
+from mailpod.model.errors import InvalidInput, MailpodError
+from mailpod.model.records import Account, System
+from mailpod.model.spec import Network
+from mailpod.services.context import Context
+
+
+def check_prefix(context: Context, system: System) -> None:
+    """Refuse a prefix whose addresses could not be reached, and tell what else it needs."""
+    if not system.ipv6_routed or not context.engine_is_here:
+        return
+    prefix = system.ipv6_subnet
+    neighbours = routes.on_link(prefix)
+    if neighbours and neighbours[1] == prefix:
+        raise InvalidInput(
+            f"{prefix} is the network of {neighbours[0]} itself, and not routed to this machine",
+            "give a prefix that is routed here, or a /80 of that network (see docs/operator.md, IPv6)",
+        )
+    if not context.guarded and translates_ipv6():
+        raise MailpodError(
+            "this engine translates IPv6 addresses (ip6tables in /etc/docker/daemon.json)",
+            'take "ip6tables" out of that file and start the engine again, or use Docker Engine 27 or newer',
+        )
+    if neighbours:
+        context.progress(
+            f"{prefix} is part of {neighbours[1]} on {neighbours[0]}: its addresses have to be announced there"
+        )
+        context.progress("see docs/operator.md, IPv6, neighbour proxying")
+
+
+def ensure(context: Context, *, more: int = 0) -> None:
+    """Write down the networks that the accounts are on, and so many more; main is on at least one."""
+    system = context.system
+    wanted = max([1, len(system.networks) + more, *(account.network + 1 for account in context.store.accounts())])
+    if len(system.networks) >= wanted:
+        return
+    chosen = list(system.networks)
+    taken = [subnet for one in context.engine.networks() for subnet in one.subnets]
+    taken += routes.ipv4_networks() if context.engine_is_here else []
+    while len(chosen) < wanted:
+        networks.ipv6_subnet(system.ipv6_subnet, len(chosen))
+        chosen.append(networks.free_ipv4([*taken, *chosen]))
+    context.adopt(system.model_copy(update={"networks": tuple(chosen)}))
+
+
+def differ(context: Context) -> bool:
+    """Whether the engine has one of the networks otherwise than desired: no container can stay on such a one."""
+    there = {one.name: one for one in context.engine.networks()}
+    wanted = layout.desired_networks(context.system)
+    return any(one.name in there and _differs(one, there[one.name]) for one in wanted)
+
+
+def _differs(wanted: Network, there: Network) -> bool:
+    return set(wanted.subnets) != set(there.subnets) or wanted.routed != there.routed
+
+
+def with_room(system: System, accounts: Iterable[Account]) -> int | None:
+    """The first network with room for one more account; None when all are full."""
+    count = Counter(account.network for account in accounts)
+    return next((index for index in range(len(system.networks)) if count[index] < networks.CAPACITY), None)
