@@ -89,6 +89,7 @@ def status(json: Json = False) -> None:
                 "domain": found.system.domain,
                 "instance": found.system.instance,
                 "webmail": found.system.webmail(),
+                "ipv6": {"prefix": found.system.ipv6_subnet, "routed": found.system.ipv6_routed},
                 "main": asdict(found.main),
                 "accounts": [asdict(element) for element in found.accounts],
                 "queue": None if queue is None else [asdict(message) for message in queue],
@@ -96,6 +97,8 @@ def status(json: Json = False) -> None:
         )
         return
     output.line(f"{found.system.domain}: webmail at {found.system.webmail()}")
+    if not found.system.ipv6_routed:
+        output.line("accounts are not reachable from outside over IPv6: no --ipv6-prefix was given to mailpod up")
     output.table(
         ("NAME", "DESIRED", "OBSERVED", "HEALTH", "IPV4", "IPV6", "MEMORY", "WAITING", "IMAGE"),
         (_row(element) for element in (found.main, *found.accounts)),

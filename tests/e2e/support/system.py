@@ -40,6 +40,7 @@ class Account:
     short_address: str
     fqdn: str
     password: str
+    ipv6: str
 
     @property
     def logins(self) -> tuple[str, ...]:
@@ -66,6 +67,8 @@ class System:
         self.folder = folder
         self.address = address
         self.port_base = free_port_base()
+        # RFC 3849: addresses of documentation, which are routed nowhere.
+        self.prefix = f"2001:db8:{secrets.randbits(16):x}:{secrets.randbits(16):x}::/64"
         self.authority = folder / "ca.pem"
         self.first: Account | None = None
         self._create_seconds = 10.0
@@ -78,6 +81,7 @@ class System:
         """Deploy it with the launcher and let the outside reach it."""
         self.cli.ok(
             *("up", self.domain, "--port-base", str(self.port_base), "--resolver", self.world.address),
+            *("--ipv6-prefix", self.prefix),
             *(("--bind", self.address) if self.address == "127.0.0.1" else ()),
             seconds=900,
         )
@@ -125,7 +129,7 @@ class System:
         start = time.monotonic()
         made = self.cli.ok("account", "create", name, "--password-stdin", "--json", *given, stdin=f"{chosen}\n").json()
         self._create_seconds = min(self._create_seconds, time.monotonic() - start)
-        return Account(made["name"], made["address"], made["short_address"], made["fqdn"], chosen)
+        return Account(made["name"], made["address"], made["short_address"], made["fqdn"], chosen, made["ipv6"])
 
     def keep_only(self, *names: str) -> None:
         """Delete all other accounts, some at a time."""

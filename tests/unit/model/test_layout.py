@@ -127,7 +127,7 @@ def test_main_is_on_every_network():
     assert network["driver_opts"] == {"com.docker.network.bridge.gateway_mode_ipv6": "routed"}
     assert network["ipam"]["config"] == [
         {"subnet": "172.20.8.0/21", "ip_range": "172.20.12.0/22", "gateway": "172.20.8.1"},
-        {"subnet": "2001:db8:0:0:1::/80", "gateway": "2001:db8:0:0:1::1"},
+        {"subnet": "2001:db8:0:0:1::/80", "gateway": "2001:db8::1:0:0:1"},
     ]
 
 
