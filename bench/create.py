@@ -86,7 +86,7 @@ def _profiled_create(run: Run, name: str) -> _Timeline:
             line.note(f"engine {action}", event["timeNano"] / 1e9)
             if action == "start":
                 address = _address(run, name)
-                watchers.extend(_thread(partial(_await, line, address, port)) for port in (22, 25, 143))
+                watchers.extend(_thread(partial(_await, line, address, port)) for port in (22, 587))
 
     follower = _thread(follow)
     line.start = time.time()

@@ -115,7 +115,7 @@ class System:
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
             with contextlib.suppress(OSError):
-                if greeting(ipv4, 25).startswith("220") and greeting(ipv4, 22).startswith("SSH-2.0"):
+                if greeting(ipv4, 587).startswith("220") and greeting(ipv4, 22).startswith("SSH-2.0"):
                     with self.imap(name, password):
                         return
             time.sleep(0.01)

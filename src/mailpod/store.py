@@ -197,7 +197,7 @@ class Store:
         for name in ("accounts", "deleted", "aliases", "secrets"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
         locks = (".lock", ".tables", ".converge", ".system")
-        for name in ("compose.env", "compose.resolver.yaml", *locks, "system.toml"):
+        for name in ("compose.env", "compose.override.json", *locks, "system.toml"):
             (self.folder / name).unlink(missing_ok=True)
 
     def _account_path(self, name: str) -> Path:
