@@ -8,7 +8,14 @@ import typer
 from mailpod.cli import output, parse
 from mailpod.cli.state import context
 from mailpod.model.errors import InvalidInput
-from mailpod.model.records import DEFAULT_MEMORY, DEFAULT_STACK, NO_QUOTA, Stack
+from mailpod.model.records import (
+    DEFAULT_MEMORY,
+    DEFAULT_MESSAGES_PER_HOUR,
+    DEFAULT_STACK,
+    NO_QUOTA,
+    Internet,
+    Stack,
+)
 from mailpod.services import accounts
 from mailpod.services.accounts import AccountView
 from mailpod.services.passwords import generate_password
@@ -25,6 +32,20 @@ KeyFile = Annotated[
 Memory = Annotated[str | None, typer.Option(help="Limit of memory, e.g. 256m.", show_default=False)]
 Quota = Annotated[
     str | None, typer.Option(help="How much mail it may hold, e.g. 2g; none for no limit.", show_default=False)
+]
+Reach = Annotated[
+    Internet | None,
+    typer.Option(help="What of the Internet it reaches; none: mail to accounts alone.", show_default=False),
+]
+PerHour = Annotated[
+    int | None,
+    typer.Option(
+        "--messages-per-hour",
+        min=1,
+        max=1_000_000,
+        help="How many messages it may send outside in an hour.",
+        show_default=False,
+    ),
 ]
 StackName = Annotated[Stack, typer.Option(help="Software inside the account.")]
 OtherStack = Annotated[
@@ -48,6 +69,8 @@ def as_json(view: AccountView) -> dict[str, Any]:
         "stack": account.stack,
         "memory": account.memory,
         "quota": account.quota,
+        "internet": account.internet,
+        "messages_per_hour": account.messages_per_hour,
         "ssh_keys": len(account.ssh_keys),
         "created": account.created.isoformat(),
         "image": view.image,
@@ -78,6 +101,8 @@ def create(
     stack: StackName = DEFAULT_STACK,
     memory: Memory = None,
     quota: Quota = None,
+    internet: Reach = None,
+    messages_per_hour: PerHour = None,
     json: Json = False,
 ) -> None:
     """Create an account; returns when its SMTP, IMAP and SSH servers answer."""
@@ -85,7 +110,17 @@ def create(
     limit = DEFAULT_MEMORY if memory is None else parse.memory(memory)
     room = NO_QUOTA if quota is None else parse.quota(quota)
     password = parse.password_line() if password_stdin else generate_password()
-    made = accounts.create(context(), name, password, ssh_keys=keys, stack=stack, memory=limit, quota=room)
+    made = accounts.create(
+        context(),
+        name,
+        password,
+        ssh_keys=keys,
+        stack=stack,
+        memory=limit,
+        quota=room,
+        internet=internet or "all",
+        messages_per_hour=messages_per_hour or DEFAULT_MESSAGES_PER_HOUR,
+    )
     if json:
         output.document(as_json(made) | {"password": password})
         return
@@ -154,19 +189,30 @@ def set_(
     stack: OtherStack = None,
     memory: Memory = None,
     quota: Quota = None,
+    internet: Reach = None,
+    messages_per_hour: PerHour = None,
     json: Json = False,
 ) -> None:
-    """Change an account's stack, its limit of memory, its quota or its SSH keys."""
+    """Change an account's stack, limits, quota, reach or SSH keys."""
     if ssh_key and no_ssh_key:
         raise InvalidInput("--ssh-key and --no-ssh-key exclude each other", "give one of them")
     keys = parse.ssh_keys(ssh_key) if ssh_key else () if no_ssh_key else None
     limit = None if memory is None else parse.memory(memory)
     room = None if quota is None else parse.quota(quota)
-    if all(value is None for value in (keys, limit, room, stack)):
+    if all(value is None for value in (keys, limit, room, stack, internet, messages_per_hour)):
         raise InvalidInput(
-            "nothing to change", "give --stack STACK, --memory SIZE, --quota SIZE, --ssh-key FILE or --no-ssh-key"
+            "nothing to change", "give an option, such as --memory SIZE; see: mailpod account set --help"
         )
-    view = accounts.change(context(), name, stack=stack, memory=limit, quota=room, ssh_keys=keys)
+    view = accounts.change(
+        context(),
+        name,
+        stack=stack,
+        memory=limit,
+        quota=room,
+        internet=internet,
+        messages_per_hour=messages_per_hour,
+        ssh_keys=keys,
+    )
     if json:
         output.document(as_json(view))
 

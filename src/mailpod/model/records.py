@@ -21,6 +21,7 @@ MIB = 1024 * 1024
 DEFAULT_MEMORY = 256 * MIB
 MIN_MEMORY = 64 * MIB
 NO_QUOTA = 0
+DEFAULT_MESSAGES_PER_HOUR = 300
 MIN_QUOTA = 10 * MIB
 """Least quota: a few messages with attachments."""
 
@@ -97,6 +98,7 @@ class Account(_Record):
         memory: limit of the container's memory in bytes.
         quota: how many bytes its mail may take; `NO_QUOTA` for as many as the disk has.
         internet: what of the Internet it reaches: nothing (mail goes to accounts alone), mail, or all.
+        messages_per_hour: how many messages it may send to the outside in an hour; each recipient there counts as one.
         network: on which of the system's networks it is, from 0; it stays there.
         ssh_keys: public keys, in OpenSSH's one-line form, that may log in through main's jump host.
         deleted: when it was deleted, while its volume is kept for undelete.
@@ -110,6 +112,7 @@ class Account(_Record):
     memory: int = Field(default=DEFAULT_MEMORY, ge=MIN_MEMORY)
     quota: int = NO_QUOTA
     internet: Internet = "all"
+    messages_per_hour: int = Field(default=DEFAULT_MESSAGES_PER_HOUR, ge=1)
     network: int = 0
     ssh_keys: tuple[str, ...] = ()
     deleted: datetime | None = None

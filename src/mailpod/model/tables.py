@@ -56,6 +56,8 @@ def render(
         "quota/accounts": _lines(
             f"{address} {internal_name(a.name)} {quota_token(relay_secrets[a.id])}" for address, a in limited.items()
         ),
+        "identity/accounts": _authors(system, people),
+        "identity/readers": _lines(" ".join(words) for words in _readers(system, people, expansions)),
         "dovecot/logins": _logins(system, people),
         "dovecot/sieve": _filters(system, people),
         "dovecot/relay": _lines(f"{a.name}:{_sha256(relay_secrets[a.id])}" for a in people),
@@ -136,6 +138,33 @@ def _transport(system: System, people: Iterable[Account]) -> str:
 
 def _senders(system: System, people: Iterable[Account]) -> str:
     return _lines(f"{address} {a.name}" for a in people for address in _own(system, a))
+
+
+def _authors(system: System, people: Iterable[Account]) -> str:
+    # Its servers write reports in names of their own.
+    daemons = ("mailer-daemon", "postmaster")
+
+    def line(account: Account) -> str:
+        own = (*_own(system, account), *(f"{daemon}@{account.fqdn(system.domain)}" for daemon in daemons))
+        return " ".join((account.name, str(account.messages_per_hour), account.internet, *own))
+
+    return _lines(line(account) for account in people)
+
+
+def _readers(
+    system: System, people: Iterable[Account], expansions: Mapping[str, tuple[str, ...]]
+) -> Iterable[tuple[str, ...]]:
+    """Every address, and the names of the accounts that it leads to."""
+    owners = {account.canonical(system.domain): account.name for account in people}
+
+    def names(address: str) -> set[str]:
+        local, host = address.rsplit("@", 1)
+        plain = f"{split_tag(local)[0]}@{host}"
+        further = (names(target) for target in expansions.get(plain, ()))
+        return {owners[plain]} if plain in owners else set().union(*further)
+
+    found = ((address, sorted(names(address))) for address in sorted({*owners, *expansions}))
+    return ((address, *readers) for address, readers in found if readers)
 
 
 def _own(system: System, account: Account) -> tuple[str, str]:

@@ -9,7 +9,17 @@ from mailpod.model import layout
 from mailpod.model.archive import File
 from mailpod.model.errors import AlreadyExists, MailpodError, NotFound
 from mailpod.model.names import account_name
-from mailpod.model.records import DEFAULT_MEMORY, DEFAULT_STACK, NO_QUOTA, Account, Stack, new_id, now
+from mailpod.model.records import (
+    DEFAULT_MEMORY,
+    DEFAULT_MESSAGES_PER_HOUR,
+    DEFAULT_STACK,
+    NO_QUOTA,
+    Account,
+    Internet,
+    Stack,
+    new_id,
+    now,
+)
 from mailpod.model.spec import LABEL_ID, Workload
 from mailpod.services.context import Context
 from mailpod.services.images import ACCOUNT, ensure_images
@@ -78,6 +88,8 @@ def create(
     stack: Stack = DEFAULT_STACK,
     memory: int = DEFAULT_MEMORY,
     quota: int = NO_QUOTA,
+    internet: Internet = "all",
+    messages_per_hour: int = DEFAULT_MESSAGES_PER_HOUR,
 ) -> AccountView:
     """Create an account and wait until its SMTP, IMAP and SSH servers answer.
 
@@ -93,6 +105,8 @@ def create(
         stack=stack,
         memory=memory,
         quota=quota,
+        internet=internet,
+        messages_per_hour=messages_per_hour,
         ssh_keys=ssh_keys,
     )
     check_password(password)
@@ -206,6 +220,8 @@ def change(
     stack: Stack | None = None,
     memory: int | None = None,
     quota: int | None = None,
+    internet: Internet | None = None,
+    messages_per_hour: int | None = None,
     ssh_keys: tuple[str, ...] | None = None,
 ) -> AccountView:
     """Change what is given of an account, and make its container follow.
@@ -225,7 +241,14 @@ def change(
             require_room(context, before)
         with context.store.lock():
             before = context.store.account(before.name)
-            update = {"stack": stack, "memory": memory, "quota": quota, "ssh_keys": ssh_keys}
+            update = {
+                "stack": stack,
+                "memory": memory,
+                "quota": quota,
+                "internet": internet,
+                "messages_per_hour": messages_per_hour,
+                "ssh_keys": ssh_keys,
+            }
             changed = before.model_copy(update={key: value for key, value in update.items() if value is not None})
             context.store.save_account(changed)
         try:

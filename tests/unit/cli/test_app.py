@@ -47,6 +47,9 @@ def said_what_and_what_next(answer):
         ["account", "create", "alice", "--quota", "lots"],
         ["account", "create", "alice", "--quota", "1m"],
         ["account", "set", "bob", "--quota", "-1g"],
+        ["account", "set", "bob", "--internet", "some"],
+        ["account", "set", "bob", "--messages-per-hour", "0"],
+        ["account", "create", "alice", "--messages-per-hour", "many"],
         ["account", "create", "alice", "--ssh-key", "/nonexistent"],
         ["account", "create", "-a-"],
         ["account", "create", "postmaster"],
@@ -345,6 +348,10 @@ def test_one_json_document_and_all_else_on_standard_error(mailpod, system):
     assert json.loads(mailpod("account", "set", "alice", "--stack", "dovecot", "--json").out)["stack"] == "dovecot"
     assert json.loads(mailpod("account", "set", "alice", "--quota", "2g", "--json").out)["quota"] == 2 << 30
     assert json.loads(mailpod("account", "create", "Carol", "--quota", "10m", "--json").out)["quota"] == 10 << 20
+    changed = json.loads(
+        mailpod("account", "set", "carol", "--internet", "mail", "--messages-per-hour", "9", "--json").out
+    )
+    assert (changed["internet"], changed["messages_per_hour"]) == ("mail", 9)
     assert json.loads(mailpod("account", "delete", "carol", "--purge", "--yes", "--json").out)["purged"]
     assert json.loads(mailpod("alias", "add", "team", "alice", "--json").out) == {
         "address": "team@example.org",

@@ -65,6 +65,11 @@ def test_the_exact_tables_of_two_accounts_and_an_alias():
         "alice@example.org alice\nbox@alice.example.org alice\nbob@example.org bob\nbox@bob.example.org bob\n"
     )
     assert tables["postfix/access"] == ""
+    assert tables["identity/accounts"] == (
+        "alice 300 all alice@example.org box@alice.example.org"
+        " mailer-daemon@alice.example.org postmaster@alice.example.org\n"
+        "bob 300 all bob@example.org box@bob.example.org mailer-daemon@bob.example.org postmaster@bob.example.org\n"
+    )
     assert tables["dovecot/logins"] == (
         "alice:::::::host=alice.mailpod.internal\n"
         "alice@example.org:::::::host=alice.mailpod.internal\n"
@@ -245,6 +250,17 @@ def test_every_address_of_every_account_always_reaches_it_alone(state):
 
 
 @given(states())
+def test_main_knows_which_accounts_an_address_leads_to(state):
+    accounts, aliases = state
+    table = expand(SYSTEM, accounts, aliases)
+    owners = {account.canonical("example.org"): account.name for account in accounts}
+    readers = {line.split()[0]: line.split()[1:] for line in rendered(*state)["identity/readers"].splitlines()}
+    for address in {*table, *owners}:
+        names = sorted(owners[end] for end in reached(table, accounts, address) if end in owners)
+        assert readers.get(address, []) == names
+
+
+@given(states())
 def test_what_is_accepted_reaches_somebody(state):
     accounts, aliases = state
     table = expand(SYSTEM, accounts, aliases)
@@ -270,6 +286,8 @@ LINES = {
     "postfix/senders": rf"{ADDRESS} [a-z0-9-]+",
     "postfix/limited": rf"{ADDRESS} limited",
     "quota/accounts": rf"{ADDRESS} [a-z0-9-]+\.mailpod\.internal [0-9a-f]{{64}}",
+    "identity/accounts": rf"[a-z0-9-]+ [0-9]+ (none|mail|all)( {ADDRESS}){{4}}",
+    "identity/readers": rf"{ADDRESS}( [a-z0-9-]+)+",
     "postfix/access": rf"{ADDRESS} 450 4\.3\.0 .+",
     "dovecot/logins": rf"(_?[a-z0-9-]+|{ADDRESS}):::::::host=[a-z0-9-]+\.mailpod\.internal",
     "dovecot/sieve": rf"(_?[a-z0-9-]+|{ADDRESS}):::::::(nologin|proxy host=[a-z0-9-]+\.mailpod\.internal)",

@@ -1,0 +1,108 @@
+"""The daemon: every connection of Postfix is a session here (MILTER_README)."""
+
+import os
+import socket
+
+import Milter
+
+from identity.message import Message, Refusal
+from identity.rate import Rate
+from identity.refusals import Refusals
+from identity.seal import HEADER, Content, Seals
+from identity.tables import Account, Table, plain
+
+_FOLDER = "/data/lib/identity"
+_TABLES = "/data/etc/tables/identity"
+_SOCKET = "/run/identity/milter"
+_PATIENCE = 300
+
+accounts = Table(f"{_TABLES}/accounts")
+readers = Table(f"{_TABLES}/readers")
+rate = Rate(f"{_FOLDER}/sent")
+refusals = Refusals("/data/lib/refusals/identity")
+domain = socket.gethostname().partition(".")[2].lower()
+with open(f"{_FOLDER}/key", "rb") as file:
+    seals = Seals(file.read())
+
+
+class Session(Milter.Base):
+    """One connection: to port 25, or to the accounts' port, where who writes is to be judged."""
+
+    def envfrom(self, sender: str, *_parameters: str) -> int:
+        """A message begins."""
+        self._message: Message | None = None
+        self._readers: set[str] = set()
+        self._content = Content(domain)
+        self._given: list[str] = []
+        if self.getsymval("{daemon_name}") != "accounts":
+            return Milter.CONTINUE
+        line = accounts.find(self.getsymval("{auth_authen}") or "")
+        if not line:
+            return Milter.TEMPFAIL
+        self._message = Message(Account(*line), domain, rate, seals)
+        try:
+            self._message.sender(_bare(sender))
+        except Refusal as refusal:
+            return self._refuse(self._message.account.name, refusal)
+        return Milter.CONTINUE
+
+    def envrcpt(self, recipient: str, *_parameters: str) -> int:
+        """One recipient whom Postfix takes."""
+        address = _bare(recipient)
+        if self._message:
+            try:
+                self._message.recipient(address)
+            except Refusal as refusal:
+                return self._refuse(self._message.account.name, refusal)
+        self._readers.update(readers.find(plain(address))[1:])
+        return Milter.CONTINUE
+
+    def header(self, name: str, value: str) -> int:
+        """A header, as Postfix would deliver it."""
+        if name.strip().lower() == HEADER.lower():
+            self._given.append(value)
+            return Milter.CONTINUE
+        self._content.header(name, value)
+        if self._message:
+            self._message.header(name, value)
+        return Milter.CONTINUE
+
+    def body(self, chunk: bytes) -> int:
+        """A piece of the body, of which nothing is kept."""
+        if not self._readers and not (self._message and self._message.is_foreign):
+            return Milter.SKIP
+        self._content.body(chunk)
+        return Milter.CONTINUE
+
+    def eom(self) -> int:
+        """All of the message is there."""
+        if self._message:
+            try:
+                self._message.end(self._given, self._content)
+            except Refusal as refusal:
+                return self._refuse(self._message.account.name, refusal)
+        for index in range(len(self._given), 0, -1):
+            self.chgheader(HEADER, index, "")
+        if self._readers:
+            self.addheader(HEADER, seals.make(self._content, self._readers))
+        return Milter.CONTINUE
+
+    def _refuse(self, name: str, refusal: Refusal) -> int:
+        text = "".join(c if c.isascii() and c.isprintable() and c != "%" else "?" for c in refusal.text)
+        print(f"{name}: {refusal.kind}: {text}")
+        refusals.add(name, refusal.kind, text)
+        code, enhanced = refusal.reply
+        self.setreply(code, enhanced, text)
+        return Milter.TEMPFAIL if code.startswith("4") else Milter.REJECT
+
+
+def _bare(address: str) -> str:
+    return address.removeprefix("<").removesuffix(">")
+
+
+Milter.factory = Session
+Milter.set_flags(Milter.ADDHDRS | Milter.CHGHDRS)
+# The folder's mode decides who reaches the socket.
+os.umask(0)
+Milter.runmilter("identity", f"unix:{_SOCKET}", _PATIENCE)
+rate.save()
