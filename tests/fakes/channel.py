@@ -18,6 +18,7 @@ class FakeChannel:
         queue: what main's queue prints.
         queues: what the queues of accounts print, by name; what is not there prints nothing.
         room: what an account says of the room on its volume.
+        refusals: what main prints of refusals.
         last_use: when every app password was used last, in seconds since 1970.
     """
 
@@ -28,12 +29,13 @@ class FakeChannel:
         self.queue = b""
         self.queues: dict[str, bytes] = {}
         self.room = b"1000000000\n0\n"
+        self.refusals = b""
         self.last_use = 0
 
     def main(self, verb: str, files: Iterable[File] = ()) -> bytes:
         self._step(f"channel main {verb}")
         self._deploy(self._find(LABEL_ROLE, "main"), files)
-        return self.queue
+        return self.refusals if verb == "refusals" else self.queue
 
     def account(self, name: str, public: str, verb: str, files: Iterable[File] = (), seconds: float = 60) -> bytes:
         self._step(f"channel {name} {verb}")

@@ -36,7 +36,11 @@ class Session(Milter.Base):
         self._given: list[str] = []
         if self.getsymval("{daemon_name}") != "accounts":
             return Milter.CONTINUE
-        line = accounts.find(self.getsymval("{auth_authen}") or "")
+        login = self.getsymval("{auth_authen}")
+        if not login:
+            self.setreply("530", "5.7.0", "Authentication required")
+            return Milter.REJECT
+        line = accounts.find(login)
         if not line:
             return Milter.TEMPFAIL
         self._message = Message(Account(*line), domain, rate, seals)

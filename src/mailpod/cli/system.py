@@ -1,7 +1,7 @@
 """`mailpod up`, `down`, `status`, `apply`, `ca`, `demo`: the whole installation."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,6 +11,7 @@ from mailpod.model.plan import describe
 from mailpod.services import demo as demonstration
 from mailpod.services import installation
 from mailpod.services import status as status_service
+from mailpod.services.refusals import Refusals
 from mailpod.services.status import ElementStatus
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -80,7 +81,7 @@ def down(
 
 
 def status(json: Json = False) -> None:
-    """Show main and every account: desired, observed, health, addresses, image, memory, mail that waits."""
+    """Show main and every account: desired, observed, health, addresses, image, memory, mail that waits, refusals."""
     found = status_service.status(context())
     queue = found.queue
     if json:
@@ -93,6 +94,7 @@ def status(json: Json = False) -> None:
                 "main": asdict(found.main),
                 "accounts": [asdict(element) for element in found.accounts],
                 "queue": None if queue is None else [asdict(message) for message in queue],
+                "refusals": None if found.refusals is None else [_refusals_as_json(one) for one in found.refusals],
             }
         )
         return
@@ -108,6 +110,18 @@ def status(json: Json = False) -> None:
         output.line(f"waiting in {message.element}: {message.queue_id} to {to}: {message.reason}")
     if queue and len(queue) > _SHOWN:
         output.line(f"… and {len(queue) - _SHOWN} more")
+    for one in found.refusals or []:
+        output.line(
+            f"refused to {one.account}: {one.kind}, {one.count} times in 24 h, last at {_at(one)}: {one.detail}"
+        )
+
+
+def _refusals_as_json(one: Refusals) -> dict[str, Any]:
+    return asdict(one) | {"last": one.last.isoformat()}
+
+
+def _at(one: Refusals) -> str:
+    return one.last.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _row(element: ElementStatus) -> tuple[str, ...]:

@@ -8,9 +8,10 @@ from functools import partial
 from typing import Any
 
 from mailpod.model.errors import MailpodError
-from mailpod.model.records import Account, System
+from mailpod.model.records import Account, System, now
 from mailpod.model.spec import LABEL_ID, LABEL_ROLE, Workload
 from mailpod.services.context import Context
+from mailpod.services.refusals import Refusals, refusals
 
 _AT_ONCE = 8
 # An account that hangs must not hold up what is known of the others.
@@ -62,12 +63,18 @@ class ElementStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """The installation as it is now; `queue` is what is known to wait in main and the accounts, None when none says."""
+    """The installation as it is now.
+
+    Attributes:
+        queue: what is known to wait in main and the accounts, None when none says.
+        refusals: what main refused to accounts of late, None when it does not say.
+    """
 
     system: System
     main: ElementStatus
     accounts: list[ElementStatus]
     queue: list[Message] | None
+    refusals: list[Refusals] | None
 
 
 def status(context: Context) -> Status:
@@ -77,7 +84,8 @@ def status(context: Context) -> Status:
     main = next((w for w in workloads if w.labels.get(LABEL_ROLE) == "main"), None)
     by_id = {w.labels.get(LABEL_ID): w for w in workloads}
     accounts = context.store.accounts()
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(2) as pool:
+        refused = pool.submit(_refusals, context, main, accounts)
         measured = pool.submit(context.engine.memory, [w.name for w in workloads if w.state == "running"])
         queues = _queues(context, main, [a for a in accounts if _answers(by_id.get(a.id))])
         memory = measured.result()
@@ -91,7 +99,11 @@ def status(context: Context) -> Status:
     total = None if of_main is None else len(of_main)
     said = [queue for queue in queues.values() if queue is not None]
     known = [message for queue in said for message in queue] if said else None
-    return Status(context.system, _element(context, "main", main, memory, total), people, known)
+    return Status(context.system, _element(context, "main", main, memory, total), people, known, refused.result())
+
+
+def _refusals(context: Context, main: Workload | None, accounts: list[Account]) -> list[Refusals] | None:
+    return refusals(context, accounts, now()) if main and main.state == "running" else None
 
 
 def _answers(workload: Workload | None) -> bool:
