@@ -19,6 +19,7 @@ from mailpod.store import Store
 
 DOMAIN = "example.org"
 PASSWORD = "correct horse"
+KEYS = {"etc/tls/key.pem", "etc/tls/cert.pem", "etc/relay/sasl_passwd", "etc/quota", "dovecot/relay", "quota/accounts"}
 
 
 def _nothing(*_anything: object) -> None:
@@ -71,6 +72,14 @@ class FakeSystem:
         files = self.world.volumes[layout.main_container(self.instance)].files
         prefix = "etc/tables/"
         return {p.removeprefix(prefix): f.content.decode() for p, f in files.items() if p.startswith(prefix)}
+
+    def state_but_keys(self) -> SimpleNamespace:
+        """Everything but what accounts prove themselves with to main: that is new with each container."""
+        state = self.state()
+        for files in (*state.volumes.values(), state.tables, state.folder):
+            for path in KEYS & files.keys() | {path for path in files if "/identities/" in path}:
+                files[path] = None
+        return state
 
     def state(self) -> SimpleNamespace:
         """Everything there is, to be compared: a volume by what is on it, main's own by its tables."""

@@ -218,6 +218,14 @@ def set_(
 
 
 @app.command()
+def rotate(name: Known, json: Json = False) -> None:
+    """Replace the keys an account proves itself with to main; its password and SSH keys stay."""
+    account = accounts.rotate(context(), name)
+    if json:
+        output.document({"name": account.name})
+
+
+@app.command()
 def delete(
     name: Known,
     purge: Annotated[bool, typer.Option("--purge", help="Destroy its mail as well.")] = False,

@@ -29,6 +29,7 @@ from mailpod.services.passwords import check_password, hash_password
 from mailpod.services.reconcile import (
     finish_purge,
     main_runs,
+    make_anew,
     observed_accounts,
     push_tables,
     refresh,
@@ -269,9 +270,31 @@ def _follow(context: Context, account: Account) -> None:
     if there is None or there.spec != spec.digest():
         context.progress(f"replacing {spec.name}")
         context.engine.remove(spec.name)
-        context.engine.create(spec, context.account_files(account))
+        make_anew(context, account)
     refresh(context, account)
     push_tables(context)
+
+
+def rotate(context: Context, name: str) -> Account:
+    """Replace what an account proves itself with toward main: who has stolen it has nothing any more.
+
+    Its mail that leaves meanwhile waits a moment. If the account does not answer, main refuses the old credential all
+    the same, and `apply` gives the account the new one.
+
+    Raises:
+        NotFound: there is no such account.
+        MailpodError: main or the account does not answer.
+    """
+    context.require_system()
+    context.store.account(name.lower())
+    require_main(context)
+    with context.store.lock("converge"):
+        account = context.store.account(name.lower())
+        context.progress(f"giving {account.name} new keys")
+        context.rotate(account)
+        push_tables(context)
+        refresh(context, account)
+    return account
 
 
 def delete(context: Context, name: str, *, purge: bool) -> Account:
@@ -320,6 +343,7 @@ def undelete(context: Context, name: str) -> AccountView:
             _check_free(context, wanted)
             context.store.save_account(account)
             context.store.forget_deleted(account.id)
+        context.rotate(account)
         context.progress(f"bringing back {wanted}")
         _bring_up(context, account)
     return show(context, wanted)

@@ -95,6 +95,10 @@ class Context:
         """An account's keys, made when they are missing."""
         return self.keys.identity(account.id, layout.account_names(self.system, account))
 
+    def rotate(self, account: Account) -> None:
+        """Give an account other keys toward main; in force once main has its tables and the account its files."""
+        self.keys.rotate(account.id, layout.account_names(self.system, account))
+
     def account_files(self, account: Account) -> list[File]:
         """The files an account has from the control plane."""
         from mailpod.services.keys import fingerprint

@@ -4,7 +4,8 @@
     secrets/operator_key, operator_key.pub   the control plane's SSH key
     secrets/identities/                      one file for main, and one for each account, by id
 
-An identity is written once and kept, so that an element that is made anew is the same to everyone who knew it.
+An element keeps its SSH host key for good, so that who knew it knows it again. What an account proves itself with
+toward main is another each time its container is made anew.
 """
 
 import hashlib
@@ -101,16 +102,31 @@ class Keys:
             identity = identity.model_copy(update={"tls_certificate": self._certify(key, wanted)})
         else:
             private, line = _ssh_pair()
-            key = ec.generate_private_key(ec.SECP256R1())
-            identity = Identity(
-                ssh_host_key=private,
-                ssh_host_public=line,
-                tls_key=_pem(key),
-                tls_certificate=self._certify(key, wanted),
-                relay_secret=secrets.token_urlsafe(32),
-            )
-        self._write(path, tomli_w.dumps(identity.model_dump()))
+            identity = Identity(ssh_host_key=private, ssh_host_public=line, **self._proofs(wanted))
+        self._save(element, identity)
         return identity
+
+    def rotate(self, element: str, names: Iterable[str]) -> None:
+        """Give an element another TLS key and relay secret; those it had prove nothing once main and it know the new.
+
+        Its SSH host key stays: by that the operator's channel knows whom it gives the new ones to.
+
+        Args:
+            names: DNS names its certificate is for.
+        """
+        wanted = tuple(names)
+        self._save(element, self.identity(element, wanted).model_copy(update=self._proofs(wanted)))
+
+    def _proofs(self, names: tuple[str, ...]) -> dict[str, str]:
+        key = ec.generate_private_key(ec.SECP256R1())
+        return {
+            "tls_key": _pem(key),
+            "tls_certificate": self._certify(key, names),
+            "relay_secret": secrets.token_urlsafe(32),
+        }
+
+    def _save(self, element: str, identity: Identity) -> None:
+        self._write(self._path(element), tomli_w.dumps(identity.model_dump()))
 
     def relay_secrets(self, ids: Iterable[str]) -> dict[str, str]:
         """By account id, what each account proves itself with at main's relay."""

@@ -110,14 +110,22 @@ def take(context: Context, step: Step, accounts: dict[str, Account]) -> None:
     """Do one step."""
     match step:
         case Create(spec):
-            context.engine.create(spec, context.account_files(accounts[spec.name]))
+            make_anew(context, accounts[spec.name])
         case Replace(spec):
             context.engine.remove(spec.name)
-            context.engine.create(spec, context.account_files(accounts[spec.name]))
+            make_anew(context, accounts[spec.name])
         case Start(name):
             context.engine.start(name)
         case Remove(name):
             context.engine.remove(name)
+
+
+def make_anew(context: Context, account: Account) -> None:
+    """Make the container of an account that had one: what the old one could prove itself with is worth nothing."""
+    context.rotate(account)
+    # First, so that main never refuses what the new one sends.
+    push_tables(context)
+    context.engine.create(context.account_spec(account), context.account_files(account))
 
 
 def refresh(context: Context, account: Account, extra: tuple[File, ...] = ()) -> None:

@@ -263,7 +263,7 @@ def test_a_volume_nobody_knows_is_never_destroyed(system):
 
 def test_down_keeps_the_volumes_and_up_brings_everything_back(system):
     system.up("alice")
-    before = system.state()
+    before = system.state_but_keys()
     installation.down(system.process(), purge=False)
     assert not system.world.containers
     assert set(system.world.volumes) == {*before.volumes, "mailpod-main"}
@@ -273,7 +273,7 @@ def test_down_keeps_the_volumes_and_up_brings_everything_back(system):
         accounts.create(system.process(), "bob", PASSWORD)
     installation.down(system.process(), purge=False)
     installation.up(system.process(), system.planned())
-    assert system.state() == before
+    assert system.state_but_keys() == before
 
 
 def test_an_account_deleted_while_the_system_is_down_stays_deleted(system):

@@ -127,6 +127,18 @@ def test_a_renewed_certificate_keeps_key_and_secrets(keys, monkeypatch):
     assert fingerprint(second) == fingerprint(first)
 
 
+def test_a_rotated_identity_is_known_by_its_ssh_host_key_alone(keys):
+    first = keys.identity("a1", NAMES)
+    keys.rotate("a1", NAMES)
+    second = keys.identity("a1", NAMES)
+    assert second.ssh_host_key == first.ssh_host_key
+    assert second.ssh_host_public == first.ssh_host_public
+    assert second.relay_secret != first.relay_secret
+    assert second.tls_key != first.tls_key
+    assert fingerprint(second) != fingerprint(first)
+    assert keys.relay_secrets(["a1"]) == {"a1": second.relay_secret}
+
+
 def test_a_certificate_is_renewed_in_time_and_not_before(keys, monkeypatch):
     first = keys.identity("a1", NAMES)
     soon = now() + timedelta(days=820 - 272)

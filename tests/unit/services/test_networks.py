@@ -70,7 +70,7 @@ def test_a_prefix_given_later_moves_everyone_into_it_and_loses_nothing(system):
 
 def test_a_prefix_that_main_does_not_start_on_leaves_everyone_where_they_were(system):
     system.up("alice")
-    before = system.state()
+    before = system.state_but_keys()
     left = [MailpodError("refused")]
 
     def once(what):
@@ -79,7 +79,7 @@ def test_a_prefix_that_main_does_not_start_on_leaves_everyone_where_they_were(sy
 
     with pytest.raises(MailpodError, match="refused"):
         installation.up(system.process(once), system.planned(ipv6_prefix=PREFIX))
-    assert system.state() == before
+    assert system.state_but_keys() == before
 
 
 def test_killed_anywhere_on_the_way_to_another_prefix_apply_ends_it(tmp_path):
