@@ -9,7 +9,7 @@ from mailpod.cli import output, parse
 from mailpod.cli.state import context
 from mailpod.model.errors import InvalidInput
 from mailpod.model.records import DEFAULT_MEMORY, DEFAULT_STACK, NO_QUOTA, Stack
-from mailpod.services import accounts
+from mailpod.services import accounts, freezing
 from mailpod.services.accounts import AccountView
 from mailpod.services.passwords import generate_password
 
@@ -50,6 +50,7 @@ def as_json(view: AccountView) -> dict[str, Any]:
         "quota": account.quota,
         "ssh_keys": len(account.ssh_keys),
         "created": account.created.isoformat(),
+        "frozen": account.frozen.isoformat() if account.frozen else None,
         "image": view.image,
     }
 
@@ -132,7 +133,7 @@ def show(name: Known, json: Json = False) -> None:
     shown = as_json(view)
     shown["memory"] = output.size(view.account.memory)
     shown["quota"] = "none" if view.account.quota == NO_QUOTA else output.size(view.account.quota)
-    output.fields((key.replace("_", " "), str(value)) for key, value in shown.items())
+    output.fields((key.replace("_", " "), str(value)) for key, value in shown.items() if value is not None)
 
 
 @app.command()
@@ -169,6 +170,24 @@ def set_(
     view = accounts.change(context(), name, stack=stack, memory=limit, quota=room, ssh_keys=keys)
     if json:
         output.document(as_json(view))
+
+
+@app.command()
+def freeze(name: Known, json: Json = False) -> None:
+    """Cut an account off at once and keep everything as it is: no login, no sending; mail for it waits at main."""
+    freezing.freeze(context(), name)
+    if json:
+        output.document(as_json(accounts.show(context(), name)))
+    else:
+        output.note(f"let it go on with: mailpod account thaw {name.lower()}")
+
+
+@app.command()
+def thaw(name: Known, json: Json = False) -> None:
+    """Let a frozen account go on; mail that waits for it is delivered."""
+    freezing.thaw(context(), name)
+    if json:
+        output.document(as_json(accounts.show(context(), name)))
 
 
 @app.command()

@@ -99,6 +99,7 @@ class Account(_Record):
         internet: what of the Internet it reaches: nothing (mail goes to accounts alone), mail, or all.
         network: on which of the system's networks it is, from 0; it stays there.
         ssh_keys: public keys, in OpenSSH's one-line form, that may log in through main's jump host.
+        frozen: since when it is cut off, with its volume and its container's log kept as they are.
         deleted: when it was deleted, while its volume is kept for undelete.
         purge: its volume is to be destroyed; true only between the two steps of a purge, so that `apply` can end it.
     """
@@ -112,6 +113,7 @@ class Account(_Record):
     internet: Internet = "all"
     network: int = 0
     ssh_keys: tuple[str, ...] = ()
+    frozen: datetime | None = None
     deleted: datetime | None = None
     purge: bool = False
 
