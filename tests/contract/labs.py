@@ -51,6 +51,9 @@ class Lab(Protocol):
     def has(self, name: str, path: str) -> bool:
         """Whether a file is on the container's volume."""
 
+    def comes_up(self, name: str) -> bool:
+        """Whether the engine starts a container when it is itself started."""
+
     def add_network(self, instance: str) -> None:
         """Make another system's network."""
 
@@ -113,6 +116,9 @@ class FakeLab:
 
     def has(self, name: str, path: str) -> bool:
         return path in self._files(name)
+
+    def comes_up(self, name: str) -> bool:
+        return self.world.containers[name].comes_up
 
     def close(self) -> None:
         pass
@@ -179,6 +185,9 @@ class DockerLab:
         except docker.errors.NotFound:
             return False
         return True
+
+    def comes_up(self, name: str) -> bool:
+        return bool(self.inspect(name)["HostConfig"]["RestartPolicy"]["Name"] == "always")
 
     def inspect(self, name: str) -> Mapping[str, Any]:
         """What the engine tells of a container, in its own words."""

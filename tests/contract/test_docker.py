@@ -53,3 +53,7 @@ def test_a_paused_container_goes_on(docker_lab):
     docker_lab.pause(wanted.name)
     docker_lab.engine.start(wanted.name)
     assert {w.name: w.state for w in docker_lab.engine.workloads(docker_lab.instance)}[wanted.name] == "running"
+    docker_lab.pause(wanted.name)
+    docker_lab.engine.halt(wanted.name)
+    assert not docker_lab.inspect(wanted.name)["State"]["Paused"]
+    assert {w.name: w.state for w in docker_lab.engine.workloads(docker_lab.instance)}[wanted.name] == "stopped"

@@ -182,6 +182,21 @@ def test_stopped_is_told_and_start_starts(lab):
         lab.engine.start(f"{lab.instance}-nobody")
 
 
+def test_what_was_halted_is_there_and_ended_until_it_is_started(lab):
+    wanted = spec(lab)
+    lab.engine.halt(wanted.name)
+    lab.engine.create(wanted, SEED)
+    lab.write(wanted.name, "mail")
+    for _ in range(2):
+        lab.engine.halt(wanted.name)
+        assert (only(lab).state, only(lab).spec) == ("stopped", wanted.digest())
+        assert not lab.comes_up(wanted.name)
+    lab.engine.start(wanted.name)
+    assert only(lab).state == "running"
+    assert lab.comes_up(wanted.name)
+    assert lab.has(wanted.name, "mail")
+
+
 def test_instances_do_not_see_each_other(lab):
     """Nor one whose name begins with the other's."""
     other = f"{lab.instance}-2"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
+from tests.e2e.support.engine import facts
 from tests.e2e.support.mail import compose, token
 from tests.e2e.support.own_engine import OwnEngine, own_engine
 from tests.e2e.support.system import Account, System, running_system
@@ -36,11 +37,20 @@ def lodge(engine: OwnEngine, stack: str, tmp_path_factory: pytest.TempPathFactor
         yield made
 
 
+@pytest.fixture(scope="module")
+def frozen(lodge: System) -> Account:
+    """An account that is not to come up again."""
+    account = lodge.create("frozen")
+    lodge.cli.ok("account", "freeze", account.name)
+    return account
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_every_acknowledged_message_arrives_once_although_the_engine_restarts(
-    engine: OwnEngine, lodge: System, how: signal.Signals
+    engine: OwnEngine, lodge: System, frozen: Account, how: signal.Signals
 ) -> None:
-    """The engine killed or restarted in the middle of traffic; main and accounts come back without being asked."""
+    """The engine killed or restarted in the middle of traffic; main and accounts come back without being asked, but
+    not one that is frozen."""
     account = lodge.create(f"under-{how.name.lower()}")
     traffic = Traffic(lodge, [account.short_address])
     with traffic.flowing():
@@ -52,6 +62,7 @@ def test_every_acknowledged_message_arrives_once_although_the_engine_restarts(
     lodge.wait_until_up()
     lodge.retry_now()
     arrived_once(lodge, [account], traffic.acknowledged)
+    assert not facts(lodge.engine.account(frozen.name))["State"]["Running"]
     assert lodge.cli.ok("apply", "--json").json() == []
 
 

@@ -33,6 +33,7 @@ class Container:
     network: str
     memory: int = 0
     state: str = "created"
+    comes_up: bool = True
     health: str = ""
     output: list[str] = field(default_factory=list)
     seen: dict[str, File] = field(default_factory=dict)
@@ -50,6 +51,12 @@ class World:
     """Images whose containers do not start."""
     reachable: bool = True
     registry: bool = False
+
+    def restart(self) -> None:
+        """The machine is started again, and what comes up by itself with it."""
+        for container in self.containers.values():
+            if container.state != "created":
+                container.state = "running" if container.comes_up else "exited"
 
 
 def _nothing(_what: str) -> None:
@@ -163,7 +170,14 @@ class FakeEngine:
         if name not in world.containers:
             raise MailpodError(f"the engine refused: no such container: {name}", "see: mailpod status")
         if world.containers[name].state != "running":
+            world.containers[name].comes_up = True
             self._run(name)
+
+    def halt(self, name: str) -> None:
+        container = self._reach(f"halt {name}").containers.get(name)
+        if container:
+            container.comes_up = False
+            container.state = "exited"
 
     def _run(self, name: str) -> None:
         container = self.world.containers[name]

@@ -16,7 +16,7 @@ from mailpod.model.records import (
     Internet,
     Stack,
 )
-from mailpod.services import accounts
+from mailpod.services import accounts, freezing
 from mailpod.services.accounts import AccountView
 from mailpod.services.passwords import generate_password
 
@@ -73,6 +73,7 @@ def as_json(view: AccountView) -> dict[str, Any]:
         "messages_per_hour": account.messages_per_hour,
         "ssh_keys": len(account.ssh_keys),
         "created": account.created.isoformat(),
+        "frozen": account.frozen.isoformat() if account.frozen else None,
         "image": view.image,
     }
 
@@ -167,7 +168,7 @@ def show(name: Known, json: Json = False) -> None:
     shown = as_json(view)
     shown["memory"] = output.size(view.account.memory)
     shown["quota"] = "none" if view.account.quota == NO_QUOTA else output.size(view.account.quota)
-    output.fields((key.replace("_", " "), str(value)) for key, value in shown.items())
+    output.fields((key.replace("_", " "), str(value)) for key, value in shown.items() if value is not None)
 
 
 @app.command()
@@ -223,6 +224,24 @@ def rotate(name: Known, json: Json = False) -> None:
     account = accounts.rotate(context(), name)
     if json:
         output.document({"name": account.name})
+
+
+@app.command()
+def freeze(name: Known, json: Json = False) -> None:
+    """Cut an account off at once and keep everything as it is: no login, no sending; mail for it waits at main."""
+    freezing.freeze(context(), name)
+    if json:
+        output.document(as_json(accounts.show(context(), name)))
+    else:
+        output.note(f"let it go on with: mailpod account thaw {name.lower()}")
+
+
+@app.command()
+def thaw(name: Known, json: Json = False) -> None:
+    """Let a frozen account go on; mail that waits for it is delivered."""
+    freezing.thaw(context(), name)
+    if json:
+        output.document(as_json(accounts.show(context(), name)))
 
 
 @app.command()

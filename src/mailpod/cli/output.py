@@ -82,6 +82,7 @@ _COLOURS = {
     "restarting": "yellow",
     "unhealthy": "red",
     "stopped": "red",
+    "frozen": "blue",
 }
 
 

@@ -105,6 +105,11 @@ def status(json: Json = False) -> None:
         ("NAME", "DESIRED", "OBSERVED", "HEALTH", "IPV4", "IPV6", "MEMORY", "WAITING", "IMAGE"),
         (_row(element) for element in (found.main, *found.accounts)),
     )
+    for element in found.accounts:
+        if element.frozen:
+            output.line(
+                f"{element.name} is frozen since {element.frozen}, {element.waiting or 0} messages wait at main"
+            )
     for message in (queue or [])[:_SHOWN]:
         to = ", ".join(message.recipients)
         output.line(f"waiting in {message.element}: {message.queue_id} to {to}: {message.reason}")

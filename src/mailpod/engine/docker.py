@@ -25,6 +25,9 @@ _OLDEST_API = (1, 41)
 _TIMEOUT = 120
 _AT_ONCE = 32
 _STOP_SECONDS = 10
+# "unless-stopped" leaves down what died with an engine that was killed.
+_RESTARTED: Any = {"Name": "always"}
+_LEFT_DOWN: Any = {"Name": "no"}
 _PULL_SILENCE = 25
 # "removal of container … is already in progress"
 _ALREADY_AT_IT = 409
@@ -148,7 +151,15 @@ class DockerEngine:
             if self._client.api.inspect_container(name)["State"]["Paused"]:
                 self._client.api.unpause(name)
             else:
+                self._client.api.update_container(name, restart_policy=_RESTARTED)
                 self._client.api.start(name)
+
+    def halt(self, name: str) -> None:
+        """End a container at once; nothing but `start` brings it up again."""
+        with _said_plainly(), contextlib.suppress(docker.errors.NotFound):
+            # First: an engine that is started again starts what it stopped.
+            self._client.api.update_container(name, restart_policy=_LEFT_DOWN)
+            self._client.api.stop(name, timeout=0)
 
     def remove(self, name: str) -> None:
         """Stop and remove a container."""
@@ -210,8 +221,7 @@ class DockerEngine:
             mem_limit=spec.memory,
             # Without this a container may use as much swap again as its memory.
             memswap_limit=spec.memory,
-            # "unless-stopped" leaves down what died with an engine that was killed.
-            restart_policy={"Name": "always"},
+            restart_policy=_RESTARTED,
             network_mode=spec.network,
             dns=[spec.dns] if spec.dns else None,
             log_config=docker.types.LogConfig(type="local", config={"max-size": "5m", "max-file": "3"}),

@@ -56,7 +56,13 @@ class Engine(Protocol):
         """
 
     def start(self, name: str) -> None:
-        """Start a stopped container; nothing happens when it runs."""
+        """Start a stopped container, and let it come up again by itself; nothing happens when it runs."""
+
+    def halt(self, name: str) -> None:
+        """End a container at once, without warning to what runs in it. Nothing but `start` brings it up again.
+
+        It stays there with its log; nothing happens when it is not there.
+        """
 
     def remove(self, name: str) -> None:
         """Stop and remove a container; nothing happens when it is not there."""

@@ -1,6 +1,6 @@
 """The difference between desired and observed state, as a list of steps."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -29,24 +29,37 @@ class Start:
 
 
 @dataclass(frozen=True)
+class Halt:
+    """End a workload that may not run; it stays there, stopped."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class Remove:
     """Remove a workload nobody asked for; its volume stays."""
 
     name: str
 
 
-Step = Create | Replace | Start | Remove
+Step = Create | Replace | Start | Halt | Remove
 
 
-def plan(desired: Iterable[WorkloadSpec], observed: Iterable[Workload]) -> list[Step]:
+def plan(desired: Iterable[WorkloadSpec], observed: Iterable[Workload], frozen: Collection[str] = ()) -> list[Step]:
     """Steps that lead from the observed to the desired state.
 
-    Removals come first, so that a name is free before it is used again. Applying the steps and
-    planning once more gives no step.
+    What may not run is ended first. Removals come next, so that a name is free before it is used again. Applying the
+    steps and planning once more gives no step.
+
+    Args:
+        desired: what is to run.
+        observed: what is there.
+        frozen: names of what may not run, and is kept as it is.
     """
     specs = {spec.name: spec for spec in desired}
     there = {workload.name: workload for workload in observed}
-    steps: list[Step] = [Remove(name) for name in there if name not in specs]
+    steps: list[Step] = [Halt(name) for name in there if name in frozen and there[name].runs]
+    steps += [Remove(name) for name in there if name not in specs and name not in frozen]
     for name, spec in specs.items():
         workload = there.get(name)
         if workload is None:
@@ -68,6 +81,8 @@ def describe(step: Step) -> str:
             return f"replace {spec.name}"
         case Start(name):
             return f"start {name}"
+        case Halt(name):
+            return f"halt {name}"
         case Remove(name):
             return f"remove {name}"
         case _:

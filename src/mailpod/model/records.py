@@ -101,6 +101,7 @@ class Account(_Record):
         messages_per_hour: how many messages it may send to the outside in an hour; each recipient there counts as one.
         network: on which of the system's networks it is, from 0; it stays there.
         ssh_keys: public keys, in OpenSSH's one-line form, that may log in through main's jump host.
+        frozen: since when it is cut off, with its volume and its container's log kept as they are.
         deleted: when it was deleted, while its volume is kept for undelete.
         purge: its volume is to be destroyed; true only between the two steps of a purge, so that `apply` can end it.
     """
@@ -115,6 +116,7 @@ class Account(_Record):
     messages_per_hour: int = Field(default=DEFAULT_MESSAGES_PER_HOUR, ge=1)
     network: int = 0
     ssh_keys: tuple[str, ...] = ()
+    frozen: datetime | None = None
     deleted: datetime | None = None
     purge: bool = False
 

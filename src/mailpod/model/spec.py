@@ -76,6 +76,11 @@ class Workload:
         return "unhealthy" if self.health == "unhealthy" else self.state
 
     @property
+    def runs(self) -> bool:
+        """Whether it does anything, or is about to."""
+        return self.state in {"running", "restarting"}
+
+    @property
     def spec(self) -> str:
         """The `WorkloadSpec.digest` it was made from; empty when it carries none."""
         return self.labels.get(LABEL_SPEC, "")

@@ -13,6 +13,8 @@ from mailpod.model.records import FILTERS, NO_QUOTA, Account, Alias, System
 INTERNAL = "mailpod.internal"
 """Zone of the names containers find each other by; `.internal` is never delegated in public DNS."""
 
+# Where main's Postfix puts on hold what is for a frozen account or from one.
+_FROZEN = "frozen:[127.0.0.1]:10028"
 _NOBODY_YET = "450 4.3.0 No account exists yet; try again later"
 
 
@@ -40,17 +42,22 @@ def render(
         relay_secrets: by account id, what the account proves itself with at main's relay.
         kept: deleted accounts that can come back.
 
+    A frozen account's mail is accepted and put on hold, and nothing else of it works.
+
     Returns:
         Text by path below main's folder of tables.
     """
     people = sorted(accounts, key=lambda account: account.name)
+    active = [account for account in people if not account.frozen]
+    frozen = [account for account in people if account.frozen]
     expansions = expand(system, people, aliases)
-    limited = _limited(system, people, expansions)
+    limited = _limited(system, active, expansions)
     return {
         "postfix/recipients": _lines(f"{a.canonical(system.domain)} OK" for a in people),
         "postfix/aliases": _lines(f"{address} {', '.join(to)}" for address, to in sorted(expansions.items())),
         "postfix/transport": _transport(system, people),
         "postfix/senders": _senders(system, people),
+        "postfix/frozen": _lines(f"{address} {_FROZEN}" for a in frozen for address in _own(system, a)),
         "postfix/access": _access(system, expansions),
         "postfix/limited": _lines(f"{address} limited" for address in limited),
         "quota/accounts": _lines(
@@ -58,11 +65,11 @@ def render(
         ),
         "identity/accounts": _authors(system, people),
         "identity/readers": _lines(" ".join(words) for words in _readers(system, people, expansions)),
-        "dovecot/logins": _logins(system, people),
-        "dovecot/sieve": _filters(system, people),
-        "dovecot/relay": _lines(f"{a.name}:{_sha256(relay_secrets[a.id])}" for a in people),
-        "ssh/jump_keys": _jump_keys(system, people),
-        "roundcube/identities": _identities(system, people, kept),
+        "dovecot/logins": _logins(system, active),
+        "dovecot/sieve": _filters(system, active),
+        "dovecot/relay": _lines(f"{a.name}:{_sha256(relay_secrets[a.id])}" for a in active),
+        "ssh/jump_keys": _jump_keys(system, active),
+        "roundcube/identities": _identities(system, active, [*frozen, *kept]),
     }
 
 
@@ -129,11 +136,15 @@ def _lines(lines: Iterable[str]) -> str:
 
 
 def _transport(system: System, people: Iterable[Account]) -> str:
-    routes = [f"{a.fqdn(system.domain)} relay:[{internal_name(a.name)}]:25" for a in people]
+    routes = [f"{a.fqdn(system.domain)} {_FROZEN if a.frozen else _relay(a)}" for a in people]
     # Mail still queued for an account that was deleted goes back to its sender, instead of out to the MX, which is
     # main itself.
     gone = [f"{where} error:5.1.1 No such account here" for where in (system.domain, f".{system.domain}")]
     return _lines(routes + gone)
+
+
+def _relay(account: Account) -> str:
+    return f"relay:[{internal_name(account.name)}]:25"
 
 
 def _senders(system: System, people: Iterable[Account]) -> str:
@@ -237,6 +248,6 @@ def _jump_keys(system: System, people: Iterable[Account]) -> str:
 
 
 def _identities(system: System, people: Iterable[Account], kept: Iterable[Account]) -> str:
-    # One line each; that of a deleted account only tells that its address book and settings are still somebody's.
+    # One line each; that of a deleted or frozen account only tells that its address book and settings are somebody's.
     lines = [" ".join((_webmail_login(a), FILTERS[a.stack], a.name, *_own(system, a))) for a in people]
     return _lines([*lines, *(_webmail_login(a) for a in sorted(kept, key=lambda account: account.id))])

@@ -22,6 +22,7 @@ from mailpod.model.records import (
 )
 from mailpod.model.spec import LABEL_ID, Workload
 from mailpod.services.context import Context
+from mailpod.services.freezing import require_thawed
 from mailpod.services.images import ACCOUNT, ensure_images
 from mailpod.services.installation import make_room, require_main
 from mailpod.services.networks import with_room
@@ -43,7 +44,7 @@ class AccountView:
     """An account as people see it: what was asked for beside what is there.
 
     Attributes:
-        status: `running`, `unhealthy`, `restarting`, `stopped` or `missing`.
+        status: `frozen`, `running`, `unhealthy`, `restarting`, `stopped` or `missing`.
         ipv4: address on the system's network; empty while it is not running.
         ipv6: the address it has for good.
     """
@@ -60,8 +61,11 @@ def view(context: Context, account: Account, workload: Workload | None) -> Accou
     """Join an account with its container, if it has one."""
     ipv6 = layout.account_ipv6(context.system, account)
     if workload is None:
-        return AccountView(account, context.system.domain, "missing", "", "", ipv6)
-    return AccountView(account, context.system.domain, workload.status, workload.image, workload.ipv4, ipv6)
+        status = "frozen" if account.frozen else "missing"
+        return AccountView(account, context.system.domain, status, "", "", ipv6)
+    # One that runs all the same, because somebody started it by hand, is told.
+    status = "frozen" if account.frozen and not workload.runs else workload.status
+    return AccountView(account, context.system.domain, status, workload.image, workload.ipv4, ipv6)
 
 
 def views(context: Context) -> list[AccountView]:
@@ -205,10 +209,12 @@ def set_password(context: Context, name: str, password: str) -> None:
 
     Raises:
         NotFound: there is no such account.
+        MailpodError: it is frozen.
     """
     context.require_system()
     account = context.store.account(name.lower())
     check_password(password)
+    require_thawed(account)
     require_main(context)
     context.progress(f"setting the password of {account.name}")
     refresh(context, account, (layout.password_file(hash_password(password)),))
@@ -228,6 +234,7 @@ def change(
     """Change what is given of an account, and make its container follow.
 
     Another stack finds messages, flags, folders, subscriptions and UIDs as they were; mail meanwhile waits at main.
+    What is changed of a frozen account holds once it is thawed; its stack is not changed.
 
     Raises:
         NotFound: there is no such account.
@@ -235,6 +242,8 @@ def change(
     """
     context.require_system()
     before = context.store.account(name.lower())
+    if stack and stack != before.stack:
+        require_thawed(before)
     require_main(context)
     ensure_images(context.engine, context.progress, [ACCOUNT[stack or before.stack]])
     with context.store.lock("converge", shared=True):
@@ -253,7 +262,8 @@ def change(
             changed = before.model_copy(update={key: value for key, value in update.items() if value is not None})
             context.store.save_account(changed)
         try:
-            _follow(context, changed)
+            if not changed.frozen:
+                _follow(context, changed)
         except BaseException:
             context.store.save_account(before)
             context.progress(f"undoing the change of {before.name}")
@@ -345,5 +355,8 @@ def undelete(context: Context, name: str) -> AccountView:
             context.store.forget_deleted(account.id)
         context.rotate(account)
         context.progress(f"bringing back {wanted}")
-        _bring_up(context, account)
+        if account.frozen:
+            push_tables(context)
+        else:
+            _bring_up(context, account)
     return show(context, wanted)

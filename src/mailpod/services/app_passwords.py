@@ -14,6 +14,7 @@ from mailpod.model.passwords import (
 from mailpod.model.records import Account, now
 from mailpod.services.accounts import show
 from mailpod.services.context import Context
+from mailpod.services.freezing import require_thawed
 from mailpod.services.installation import require_main
 from mailpod.services.passwords import generate_password, hash_password
 
@@ -76,6 +77,7 @@ def revoke(context: Context, name: str, label: str) -> str:
 def _running(context: Context, name: str) -> Account:
     context.require_system()
     account = context.store.account(name.lower())
+    require_thawed(account)
     require_main(context)
     if show(context, account.name).status not in {"running", "unhealthy"}:
         raise MailpodError(f"{account.name} is not running, and its app passwords are in it", "run: mailpod apply")

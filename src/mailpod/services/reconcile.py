@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from mailpod.model import layout
 from mailpod.model.archive import File
 from mailpod.model.errors import MailpodError
-from mailpod.model.plan import Create, Remove, Replace, Start, Step, describe, plan
+from mailpod.model.plan import Create, Halt, Remove, Replace, Start, Step, describe, plan
 from mailpod.model.records import Account
 from mailpod.model.spec import LABEL_ID, LABEL_ROLE, Workload
 from mailpod.model.tables import render
@@ -52,8 +52,10 @@ def _table_files(context: Context) -> list[File]:
 
 def steps(context: Context) -> list[Step]:
     """What `converge` would do now to the accounts' containers."""
-    desired = [context.account_spec(account) for account in context.store.accounts()]
-    return plan(desired, observed_accounts(context))
+    accounts = context.store.accounts()
+    desired = [context.account_spec(account) for account in accounts if not account.frozen]
+    frozen = [_container(context, account) for account in accounts if account.frozen]
+    return plan(desired, observed_accounts(context), frozen)
 
 
 def converge(context: Context) -> list[Step]:
@@ -71,7 +73,7 @@ def converge(context: Context) -> list[Step]:
 
 def _converge(context: Context) -> list[Step]:
     _finish_deletions(context)
-    accounts = {_container(context, a): a for a in context.store.accounts()}
+    accounts = {_container(context, a): a for a in context.store.accounts() if not a.frozen}
     taken = steps(context)
     problems: list[MailpodError] = []
     for step in taken:
@@ -116,6 +118,8 @@ def take(context: Context, step: Step, accounts: dict[str, Account]) -> None:
             make_anew(context, accounts[spec.name])
         case Start(name):
             context.engine.start(name)
+        case Halt(name):
+            context.engine.halt(name)
         case Remove(name):
             context.engine.remove(name)
 
@@ -149,6 +153,13 @@ def remove_container(context: Context, account: Account) -> None:
     for workload in observed_accounts(context):
         if workload.labels.get(LABEL_ID) == account.id:
             context.engine.remove(workload.name)
+
+
+def halt_container(context: Context, account: Account) -> None:
+    """End this account's container at once, for as long as nobody starts it again."""
+    for workload in observed_accounts(context):
+        if workload.labels.get(LABEL_ID) == account.id:
+            context.engine.halt(workload.name)
 
 
 def _finish_deletions(context: Context) -> None:

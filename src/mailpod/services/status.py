@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -25,7 +26,7 @@ class Message:
     Attributes:
         element: in whose queue it is: `main`, or the account that wrote it.
         recipients: those it has not reached yet.
-        reason: why the last attempt failed; empty when there was none.
+        reason: why the last attempt failed, or `on hold`, as for a frozen account; empty when there was none.
         size: bytes.
     """
 
@@ -42,12 +43,13 @@ class ElementStatus:
     """main or one account.
 
     Attributes:
-        desired: `running` or `stopped`.
+        desired: `running`, `stopped` or `frozen`.
         observed: `running`, `restarting`, `stopped`, `created` (it never ran) or `missing`.
         health: `healthy`, `unhealthy`, `starting`, or empty when nothing runs.
         memory: bytes in use.
         waiting: messages that wait for it in main, and in itself if it runs; for main, all in its own queue. None when
             one of them does not say, and none is known.
+        frozen: since when it is frozen (ISO 8601); empty when it is not.
     """
 
     name: str
@@ -59,6 +61,7 @@ class ElementStatus:
     image: str
     memory: int
     waiting: int | None
+    frozen: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def status(context: Context) -> Status:
         own = queues.get(account.name, [])
         count = len(own or ()) + _for(of_main or [], account, context.system)
         waiting = None if not count and (of_main is None or own is None) else count
-        people.append(_element(context, account.name, by_id.get(account.id), memory, waiting))
+        people.append(_element(context, account.name, by_id.get(account.id), memory, waiting, account.frozen))
     total = None if of_main is None else len(of_main)
     said = [queue for queue in queues.values() if queue is not None]
     known = [message for queue in said for message in queue] if said else None
@@ -132,11 +135,17 @@ def _queue(element: str, ask: Callable[[], bytes]) -> list[Message] | None:
 
 
 def _element(
-    context: Context, name: str, workload: Workload | None, memory: Mapping[str, int], waiting: int | None
+    context: Context,
+    name: str,
+    workload: Workload | None,
+    memory: Mapping[str, int],
+    waiting: int | None,
+    frozen: datetime | None = None,
 ) -> ElementStatus:
-    desired = "running" if context.system.running else "stopped"
+    desired = "frozen" if frozen else "running" if context.system.running else "stopped"
+    since = frozen.isoformat() if frozen else ""
     if workload is None:
-        return ElementStatus(name, desired, "missing", "", "", "", "", 0, waiting)
+        return ElementStatus(name, desired, "missing", "", "", "", "", 0, waiting, since)
     return ElementStatus(
         name,
         desired,
@@ -147,6 +156,7 @@ def _element(
         workload.image,
         memory.get(workload.name, 0),
         waiting,
+        since,
     )
 
 
@@ -157,11 +167,12 @@ def _for(messages: list[Message], account: Account, system: System) -> int:
 
 def _message(element: str, entry: dict[str, Any]) -> Message:
     recipients = entry["recipients"]
+    held = "on hold" if entry.get("queue_name") == "hold" else ""
     return Message(
         element=element,
         queue_id=entry["queue_id"],
         sender=entry["sender"],
         recipients=tuple(one["address"] for one in recipients),
-        reason=next((one["delay_reason"] for one in recipients if one.get("delay_reason")), ""),
+        reason=held or next((one["delay_reason"] for one in recipients if one.get("delay_reason")), ""),
         size=entry["message_size"],
     )

@@ -199,6 +199,12 @@ class System:
         entries = [one for line in lines if line.startswith("{") for one in json.loads(line)["recipients"]]
         return [one.get("delay_reason", "") for one in entries if recipient in one["address"]]
 
+    def held(self, recipient: str) -> list[str]:
+        """Queue ids of what main has on hold for this recipient, or for any in this domain."""
+        lines = execute(self.main, "postqueue", "-j")[1].splitlines()
+        entries = [json.loads(line) for line in lines if line.startswith('{"queue_name": "hold"')]
+        return [e["queue_id"] for e in entries if any(recipient in one["address"] for one in e["recipients"])]
+
     def put_off(self, recipient: str) -> str:
         """Why main could not yet deliver to this recipient, once it has tried."""
         return until(lambda: "".join(self.waiting(recipient)), f"a message for {recipient} in main's queue", 40)

@@ -104,6 +104,7 @@ CALLS = {
     "workloads": lambda engine: engine.workloads("mailpod"),
     "volumes": lambda engine: engine.volumes("mailpod"),
     "start": lambda engine: engine.start("mailpod-alice"),
+    "halt": lambda engine: engine.halt("mailpod-alice"),
     "remove": lambda engine: engine.remove("mailpod-alice"),
     "remove_volume": lambda engine: engine.remove_volume("mailpod-alice-1"),
     "memory": lambda engine: engine.memory(["mailpod-alice"]),

@@ -3,7 +3,7 @@ import dataclasses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailpod.model.plan import Create, Remove, Replace, Start, describe, plan
+from mailpod.model.plan import Create, Halt, Remove, Replace, Start, describe, plan
 from mailpod.model.spec import LABEL_SPEC, Workload, WorkloadSpec
 
 NAMES = st.sampled_from(["a", "b", "c", "d", "e"])
@@ -62,6 +62,8 @@ def take(there, steps):
                 there[spec.name] = observed_as(spec)
             case Start(name):
                 there[name] = dataclasses.replace(there[name], state="running")
+            case Halt(name):
+                there[name] = dataclasses.replace(there[name], state="stopped")
             case Remove(name):
                 del there[name]
     return there
@@ -99,12 +101,25 @@ def test_what_is_right_is_left_alone(world):
     assert not right & touched
 
 
+@given(worlds(), st.sets(NAMES))
+def test_what_is_frozen_runs_no_more_and_is_kept_as_it_is(world, frozen):
+    desired, there = world
+    desired = [spec for spec in desired if spec.name not in frozen]
+    after = take(there, plan(desired, there.values(), frozen))
+    kept = {name: workload for name, workload in after.items() if name in frozen}
+    assert kept.keys() == there.keys() & frozen
+    assert not any(workload.runs for workload in kept.values())
+    assert all(workload.spec == there[name].spec for name, workload in kept.items())
+    assert plan(desired, after.values(), frozen) == []
+
+
 def test_removals_come_first_and_every_kind_of_step_is_told():
     b, c, d = (dataclasses.replace(PLAIN, name=name) for name in "bcd")
     there = [Workload("a", "running", "", "", {}), Workload("c", "running", "", "", {}), observed_as(d, "stopped")]
-    steps = plan([b, c, d], there)
-    assert steps == [Remove("a"), Create(b), Replace(c), Start("d")]
-    assert [describe(step) for step in steps] == ["remove a", "create b", "replace c", "start d"]
+    there.append(Workload("e", "running", "", "", {}))
+    steps = plan([b, c, d], there, {"e"})
+    assert steps == [Halt("e"), Remove("a"), Create(b), Replace(c), Start("d")]
+    assert [describe(step) for step in steps] == ["halt e", "remove a", "create b", "replace c", "start d"]
 
 
 def test_what_never_ran_is_made_anew():

@@ -215,6 +215,7 @@ def states(draw):
             name=name,
             created=FIRST + timedelta(seconds=draw(st.integers(0, 3))),
             quota=draw(st.sampled_from([0, MIN_QUOTA])),
+            frozen=draw(st.sampled_from([None, FIRST])),
             ssh_keys=draw(st.sampled_from([(), ("ssh-ed25519 K one", "ssh-rsa L two")])),
         )
         for number, name in enumerate(draw(st.lists(st.sampled_from(NAMES), unique=True)))
@@ -282,7 +283,10 @@ ADDRESS = r"[^\s@,:]+@[a-z0-9.-]+"
 LINES = {
     "postfix/recipients": rf"{ADDRESS} OK",
     "postfix/aliases": rf"{ADDRESS} {ADDRESS}(, {ADDRESS})*",
-    "postfix/transport": r"[a-z0-9.-]+ (relay:\[[a-z0-9-]+\.mailpod\.internal\]:25|error:5\.1\.1 .+)",
+    "postfix/transport": (
+        r"[a-z0-9.-]+ (relay:\[[a-z0-9-]+\.mailpod\.internal\]:25|frozen:\[127\.0\.0\.1\]:10028|error:5\.1\.1 .+)"
+    ),
+    "postfix/frozen": rf"{ADDRESS} frozen:\[127\.0\.0\.1\]:10028",
     "postfix/senders": rf"{ADDRESS} [a-z0-9-]+",
     "postfix/limited": rf"{ADDRESS} limited",
     "quota/accounts": rf"{ADDRESS} [a-z0-9-]+\.mailpod\.internal [0-9a-f]{{64}}",
@@ -293,7 +297,7 @@ LINES = {
     "dovecot/sieve": rf"(_?[a-z0-9-]+|{ADDRESS}):::::::(nologin|proxy host=[a-z0-9-]+\.mailpod\.internal)",
     "dovecot/relay": r"[a-z0-9-]+:\{SHA256\}[A-Za-z0-9+/]{43}=",
     "ssh/jump_keys": r'restrict,port-forwarding(,permitopen="[a-z0-9.*-]+:22")+ ssh-[a-z0-9]+ \w+( \w+)?',
-    "roundcube/identities": rf"_[a-z0-9]+ (procmail|sieve) [a-z0-9-]+ {ADDRESS} {ADDRESS}",
+    "roundcube/identities": rf"_[a-z0-9]+( (procmail|sieve) [a-z0-9-]+ {ADDRESS} {ADDRESS})?",
 }
 
 

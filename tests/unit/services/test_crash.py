@@ -12,7 +12,7 @@ from tests.fakes.system import PASSWORD, FakeSystem, counting
 from mailpod.model import layout
 from mailpod.model.errors import EngineUnreachable, MailpodError
 from mailpod.model.records import MIN_MEMORY
-from mailpod.services import accounts, aliases, installation
+from mailpod.services import accounts, aliases, freezing, installation
 
 
 class Inline(concurrent.futures.Executor):
@@ -54,6 +54,9 @@ OPERATIONS = {
     "set": lambda c: accounts.change(c, "alice", memory=MIN_MEMORY),
     "set stack": lambda c: accounts.change(c, "alice", stack="dovecot"),
     "rotate": lambda c: accounts.rotate(c, "alice"),
+    "freeze": lambda c: freezing.freeze(c, "alice"),
+    "thaw": lambda c: freezing.thaw(c, "cold"),
+    "undelete what is frozen": lambda c: accounts.undelete(c, "ice"),
     "alias": lambda c: aliases.add(c, "team", ["alice", "bob"]),
     "apply": installation.apply,
 }
@@ -63,8 +66,11 @@ MAY_DESTROY = {"purge": {"alice"}, "purge what was kept": {"gone"}}
 @pytest.fixture
 def ready(system):
     """Two accounts, and one that was deleted and kept."""
-    system.up("alice", "bob", "gone")
-    accounts.delete(system.process(), "gone", purge=False)
+    system.up("alice", "bob", "cold", "gone", "ice")
+    for name in ("cold", "ice"):
+        freezing.freeze(system.process(), name)
+    for name in ("gone", "ice"):
+        accounts.delete(system.process(), name, purge=False)
     return system
 
 
