@@ -1,51 +1,79 @@
--- The proxy's auth process asks here before each login. What the account's own server says to it, Dovecot's event exporter
--- writes into a file.
+-- The proxy's auth process asks here after it has found the account, and before the account's own server is asked. The process
+-- runs this once for each protocol: what they all know is in a journal, in which each notes the logins it lets through, and
+-- Dovecot's event exporter what the account's server said to them.
 local limits = dofile("/usr/lib/mailpod/dovecot/limits.lua")
-local outcomes = "/run/dovecot/guessing/outcomes"
+local journal = "/run/dovecot/guessing/journal"
 local refusals = "/data/lib/refusals/"
+-- Where wrong passwords are known again, by so many digits of their digests. The salt is another one at each start.
+local salt, digits = io.open("/run/dovecot/guessing/salt"):read("l"), 4
+-- Bytes after which the journal is emptied. Who had not read so far misses the rest.
+local enough = 500000
 
 local file
--- by client and account, the minute of the last line
+-- by client and account, what has been told within a minute
 local told = {}
 
 local function connection(...)
   return table.concat({ ... }, " ")
 end
 
--- Takes note of what has become of earlier logins.
-local function hear(now)
-  file = file or io.open(outcomes, "r")
+local function read(line)
+  local word, rest = line:match("^([a-z]+)\t(.*)\n$")
+  if word == "begin" then
+    local now, connected, ip, login, account, digest = rest:match("^(%d+)\t(.*)\t(.*)\t(.*)\t(.*)\t(.*)$")
+    limits.begin(connected, ip, login, account ~= "" and account or nil, digest, tonumber(now))
+  elseif word == "forget" then
+    limits.forget(rest)
+  else
+    local is = {}
+    for name, value in line:gmatch("field:([a-z_]+)=([^\t\n]*)") do
+      is[name] = value
+    end
+    local success
+    if line:find("event:proxy_session_established", 1, true) then
+      success = true
+    elseif is.error_code == "proxy_dest_auth_failed" then
+      success = false
+    end
+    local now = tonumber(line:match("end_time:(%d+)"))
+    limits.outcome(connection(is.remote_ip, is.remote_port, is.local_port), is.user, success, now)
+  end
+end
+
+-- Reads what is new in the journal.
+local function catch_up()
+  file = file or io.open(journal, "r")
   if not file then
     return
   end
-  -- Where it ended the last time.
   local position = file:seek("cur", 0)
+  if file:seek("end") < position then
+    position = 0
+  end
+  file:seek("set", position)
   for line in file:lines("L") do
     if line:sub(-1) ~= "\n" then
       break
     end
     position = position + #line
-    local is = {}
-    for name, value in line:gmatch("\tfield:([a-z_]+)=([^\t\n]*)") do
-      is[name] = value
-    end
-    local success
-    if line:find("^event:proxy_session_established") then
-      success = true
-    elseif is.error_code == "proxy_dest_auth_failed" then
-      success = false
-    end
-    limits.outcome(connection(is.remote_ip, is.remote_port, is.local_port), is.user, success, now)
+    pcall(read, line)
   end
-  if position > 100000 then
-    -- The exporter appends.
-    io.open(outcomes, "w"):close()
+  if position > enough then
+    io.open(journal, "w"):close()
     position = 0
   end
   file:seek("set", position)
 end
 
--- Writes down that a login was refused or slowed, once a minute for each address and account.
+local function append(path, line)
+  local to = io.open(path, "a")
+  if to then
+    to:write(line, "\n")
+    to:close()
+  end
+end
+
+-- Says that a login is refused or slowed, once a minute for each address and account.
 local function tell(request, account, what, now)
   local address = limits.client(request.remote_ip)
   local key, minute = address .. " " .. (account or ""), now // 60
@@ -58,30 +86,29 @@ local function tell(request, account, what, now)
   told[key] = true
   local detail = ("%s from %s %s"):format(request.protocol, address, what)
   request:log_warning(("guessing %s: %s"):format(account or "at no account", detail))
-  local list = account and io.open(refusals .. account, "a")
-  if list then
-    list:write(("%d guessing %s\n"):format(now, detail))
-    list:close()
+  if account then
+    append(refusals .. account, ("%d guessing %s"):format(now, detail))
   end
 end
 
 function auth_password_verify(request, password)
-  local now = os.time()
-  hear(now)
-  local ip, account = request.remote_ip, (request.passdb.host or ""):match("^[^.]+")
-  -- The webmail comes from loopback. It gives the browser's address when it logs in to IMAP, which it does first.
+  local now, ip = os.time(), request.remote_ip
+  -- The webmail is on loopback. It logs in to IMAP first, and gives the browser's address there.
   if ip == "127.0.0.1" or ip == "::1" or request.passdb.nologin then
     return dovecot.auth.PASSDB_RESULT_OK, { nopassword = "y" }
   end
-  local digest = request:var_expand("%{password | sha256 | hexlify}")
-  local delay, why = limits.begin(
-    connection(request.real_remote_ip, request.real_remote_port, request.real_local_port),
-    ip, request.user, account, digest, now
-  )
+  catch_up()
+  local login = request.user:gsub("[^%w@._-]", "?")
+  local account = (request.passdb.host or ""):match("^[^.]+")
+  local digest = request:var_expand(("%%{password | sha256(salt='%s') | hexlify}"):format(salt)):sub(1, digits)
+  local delay, why = limits.judge(ip, login, account, digest, now)
   if not delay then
     tell(request, account, "refused: " .. why, now)
     return dovecot.auth.PASSDB_RESULT_PASSWORD_MISMATCH
-  elseif not account then
+  end
+  local connected = connection(request.real_remote_ip, request.real_remote_port, request.real_local_port)
+  append(journal, table.concat({ "begin", now, connected, ip, login, account or "", digest }, "\t"))
+  if not account then
     return dovecot.auth.PASSDB_RESULT_USER_UNKNOWN
   elseif delay > 0 then
     tell(request, account, ("slowed: waits %d s"):format(delay), now)

@@ -18,7 +18,7 @@ local most = 20000
 -- By address, by account, and by both with a blank between: the failures, as they were at a time; the last one; the last
 -- success; wrong passwords (their digests); logins under way.
 local entries, count = {}, 0
--- Logins under way by number, which rises, and their numbers by connection.
+-- Logins under way by number, which rises, and by connection their numbers.
 local attempts, newest, oldest, connections = {}, 0, 1, {}
 
 local limits = {}
@@ -75,6 +75,12 @@ function limits.client(ip)
     groups[#groups + 1] = group
   end
   return table.concat(groups, ":", 1, 4) .. "::/64"
+end
+
+-- What is known of the address, of both together, and of the account, if there is one.
+local function parties(ip, login, account)
+  local address = limits.client(ip)
+  return entry(address), entry(address .. " " .. (account or "?" .. login)), account and entry(account)
 end
 
 -- Forgets what no longer matters; when there is too much, also who is not trusted.
@@ -136,7 +142,28 @@ function limits.outcome(connection, login, success, now)
   end
 end
 
--- A login begins. Returns the seconds it has to wait, or nil and why it is refused. What there is no account for is wrong.
+-- What is to become of a login: the seconds it has to wait, or nil and why it is refused.
+function limits.judge(ip, login, account, digest, now)
+  local one, both, all = parties(ip, login, account)
+  if recent(both.success, trust, now) then
+    -- Neither a neighbour's mistakes nor a guesser elsewhere keep out who has been here before.
+    if level(both, now) >= of_address.refuse then
+      return nil, "too many wrong passwords from this address for this account"
+    end
+    return wait(level(both, now), of_address)
+  end
+  local guesses = all and level(all, now) or 0
+  if level(one, now) >= of_address.refuse then
+    return nil, "too many wrong passwords from this address"
+  elseif guesses >= of_account.refuse and recent(both.failure, grudge, now) then
+    return nil, "too many wrong passwords for this account, one of them from this address"
+  elseif one.underway >= queue * each_second or both.underway >= at_once and not place(both.wrong, digest) then
+    return nil, "too many passwords at once from this address"
+  end
+  return math.max(wait(level(one, now), of_address), wait(guesses, of_account), one.underway // each_second)
+end
+
+-- A login begins that was not refused. One that no account has is wrong at once.
 function limits.begin(connection, ip, login, account, digest, now)
   while oldest <= newest and (not attempts[oldest] or now - attempts[oldest].at > patience) do
     if attempts[oldest] then
@@ -147,28 +174,9 @@ function limits.begin(connection, ip, login, account, digest, now)
   if count >= most then
     tidy(now)
   end
-  local address = limits.client(ip)
-  local one, both = entry(address), entry(address .. " " .. (account or "?" .. login))
-  local all = { one, both, account and entry(account) }
+  local one, both, account_entry = parties(ip, login, account)
+  local all = { one, both, account_entry }
   local again = place(both.wrong, digest)
-  local delay
-  if recent(both.success, trust, now) then
-    -- Neither a neighbour's mistakes nor a guesser elsewhere keep out who has been here before.
-    if level(both, now) >= of_address.refuse then
-      return nil, "too many wrong passwords from this address for this account"
-    end
-    delay = wait(level(both, now), of_address)
-  else
-    local guesses = account and level(all[3], now) or 0
-    if level(one, now) >= of_address.refuse then
-      return nil, "too many wrong passwords from this address"
-    elseif guesses >= of_account.refuse and recent(both.failure, grudge, now) then
-      return nil, "too many wrong passwords for this account, one of them from this address"
-    elseif one.underway >= queue * each_second or both.underway >= at_once and not again then
-      return nil, "too many passwords at once from this address"
-    end
-    delay = math.max(wait(level(one, now), of_address), wait(guesses, of_account), one.underway // each_second)
-  end
   newest = newest + 1
   attempts[newest] = {
     at = now, connection = connection, login = login, digest = digest, both = both, all = all, counted = again and {} or all
@@ -187,7 +195,15 @@ function limits.begin(connection, ip, login, account, digest, now)
   if not account then
     finish(newest, false, now)
   end
-  return delay
+end
+
+-- Forgives all failures of an address, or at an account.
+function limits.forget(whom)
+  for key, one in pairs(entries) do
+    if key == whom or key:find(whom .. " ", 1, true) == 1 or key:sub(-#whom - 1) == " " .. whom then
+      one.level, one.failure, one.wrong = 0, nil, {}
+    end
+  end
 end
 
 return limits
