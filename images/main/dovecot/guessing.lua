@@ -3,7 +3,7 @@
 -- Dovecot's event exporter what the account's server said to them.
 local limits = dofile("/usr/lib/mailpod/dovecot/limits.lua")
 local journal = "/run/dovecot/guessing/journal"
-local refusals = "/data/lib/refusals/"
+local refusals = "/data/lib/refusals/guessing/"
 -- Where wrong passwords are known again, by so many digits of their digests. The salt is another one at each start.
 local salt, digits = io.open("/run/dovecot/guessing/salt"):read("l"), 4
 -- Bytes after which the journal is emptied. Who had not read so far misses the rest.
@@ -22,8 +22,8 @@ local function read(line)
   if word == "begin" then
     local now, connected, ip, login, account, digest = rest:match("^(%d+)\t(.*)\t(.*)\t(.*)\t(.*)\t(.*)$")
     limits.begin(connected, ip, login, account ~= "" and account or nil, digest, tonumber(now))
-  elseif word == "forget" then
-    limits.forget(rest)
+  elseif word == "forgive" then
+    limits.forgive(rest)
   else
     local is = {}
     for name, value in line:gmatch("field:([a-z_]+)=([^\t\n]*)") do
@@ -73,6 +73,19 @@ local function append(path, line)
   end
 end
 
+-- Keeps the last lines of a file that has become long.
+local function trim(path)
+  local lines = {}
+  for line in io.lines(path) do
+    lines[#lines + 1] = line
+  end
+  if #lines > 200 then
+    local to = io.open(path, "w")
+    to:write(table.concat(lines, "\n", #lines - 99), "\n")
+    to:close()
+  end
+end
+
 -- Says that a login is refused or slowed, once a minute for each address and account.
 local function tell(request, account, what, now)
   local address = limits.client(request.remote_ip)
@@ -85,9 +98,10 @@ local function tell(request, account, what, now)
   end
   told[key] = true
   local detail = ("%s from %s %s"):format(request.protocol, address, what)
-  request:log_warning(("guessing %s: %s"):format(account or "at no account", detail))
+  request:log_warning(("guessing at %s: %s"):format(account or "no account", detail))
   if account then
     append(refusals .. account, ("%d guessing %s"):format(now, detail))
+    trim(refusals .. account)
   end
 end
 

@@ -12,8 +12,8 @@ local each_second, queue, at_once = 10, 30, 5
 local patience, trust, grudge = 120, 30 * 86400, 86400
 -- Wrong passwords that are known again: an app that goes on with an old one is not guessing.
 local known = 10
--- What is remembered at most: some 10 MB.
-local most = 20000
+-- What is remembered at most: some 2 MB for each protocol.
+local most = 10000
 
 -- By address, by account, and by both with a blank between: the failures, as they were at a time; the last one; the last
 -- success; wrong passwords (their digests); logins under way.
@@ -118,8 +118,8 @@ local function finish(id, success, now)
     for _, one in ipairs(attempt.counted) do
       add(one, 1, now)
     end
-  else
-    table.remove(both.wrong, attempt.counted[1] and place(both.wrong, attempt.digest) or #both.wrong + 1)
+  elseif attempt.counted == attempt.all and place(both.wrong, attempt.digest) then
+    table.remove(both.wrong, place(both.wrong, attempt.digest))
   end
   if success then
     -- What somebody mistyped before is forgiven.
@@ -198,9 +198,10 @@ function limits.begin(connection, ip, login, account, digest, now)
 end
 
 -- Forgives all failures of an address, or at an account.
-function limits.forget(whom)
+function limits.forgive(whom)
   for key, one in pairs(entries) do
-    if key == whom or key:find(whom .. " ", 1, true) == 1 or key:sub(-#whom - 1) == " " .. whom then
+    local address, account = key:match("^(.*) (.*)$")
+    if key == whom or address == whom or account == whom then
       one.level, one.failure, one.wrong = 0, nil, {}
     end
   end
