@@ -33,11 +33,14 @@ local function entry(key)
 end
 
 local function level(one, now)
-  return math.max(0, one.level - (now - one.at) / forget)
+  return math.max(0, one.level - (now - one.at) // forget)
 end
 
 local function add(one, failures, now)
-  one.level, one.at = math.max(0, level(one, now) + failures), now
+  local before = level(one, now)
+  -- The next is forgotten when it would have been anyway.
+  one.at = before > 0 and now - (now - one.at) % forget or now
+  one.level = math.max(0, before + failures)
 end
 
 local function recent(moment, seconds, now)

@@ -1,4 +1,4 @@
-"""Guesses at passwords (images/main/dovecot/limits.lua): what is free, what has to wait, what is refused, and who never is."""
+"""Guesses at passwords (main/dovecot/limits.lua): what is free, what has to wait, what is refused, and who never is."""
 
 from pathlib import Path
 from typing import Any
@@ -79,8 +79,13 @@ def test_an_address_has_a_few_guesses_then_waits_longer_and_longer_then_is_refus
 
 def test_a_refused_address_may_try_again_after_some_minutes(proxy: Proxy) -> None:
     guesses(proxy, 10)
-    proxy.now += 181
+    proxy.now += 179
+    assert proxy.refused()
+    proxy.now += 1
     assert proxy.judge("right") == 15
+    guesses(proxy, 1)
+    proxy.now += 179
+    assert proxy.refused()
     proxy.now += 10 * 180
     assert proxy.judge("right") == 0
 
