@@ -4,8 +4,11 @@
 local limits = dofile("/usr/lib/mailpod/dovecot/limits.lua")
 local journal = "/run/dovecot/guessing/journal"
 local refusals = "/data/lib/refusals/guessing/"
--- Where wrong passwords are known again, by so many digits of their digests. The salt is another one at each start.
-local salt, digits = io.open("/run/dovecot/guessing/salt"):read("l"), 4
+-- A wrong password is known again by so many digits of its digest, with a salt that nobody else knows.
+local digits = 4
+local salt = io.open("/dev/urandom", "rb"):read(16):gsub(".", function(byte)
+  return ("%02x"):format(byte:byte())
+end)
 -- Bytes after which the journal is emptied. Who had not read so far misses the rest.
 local enough = 500000
 
@@ -86,10 +89,10 @@ local function trim(path)
   end
 end
 
--- Says that a login is refused or slowed, once a minute for each address and account.
+-- Says that logins are refused or slowed, once a minute for each address and account.
 local function tell(request, account, what, now)
   local address = limits.client(request.remote_ip)
-  local key, minute = address .. " " .. (account or ""), now // 60
+  local key, minute = address .. " " .. (account or "") .. what:match("%a+"), now // 60
   if told.minute ~= minute then
     told = { minute = minute }
   end
