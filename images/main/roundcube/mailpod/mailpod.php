@@ -23,6 +23,7 @@ class mailpod extends rcube_plugin
             $this->require_plugin('managesieve');
         }
         $this->add_hook('authenticate', [$this, 'log_in_by_id']);
+        $this->add_hook('storage_connect', [$this, 'tell_address']);
         $this->add_hook('user_create', [$this, 'give_identities']);
         $this->add_hook('login_after', [$this, 'follow_namespace']);
     }
@@ -40,6 +41,14 @@ class mailpod extends rcube_plugin
                 $args['user'] = $id;
             }
         }
+
+        return $args;
+    }
+
+    /** Who guesses passwords is slowed by the address of the browser (login_trusted_networks in dovecot.conf). */
+    public function tell_address($args)
+    {
+        $args['preauth_ident'] = ['x-originating-ip' => $_SERVER['REMOTE_ADDR']];
 
         return $args;
     }
