@@ -33,11 +33,11 @@ class World:
         self.domain = domain
         self._base = base
         self._name = f"{engine.instance}-outside"
-        # RFC 2544's test addresses and a random unique local prefix (RFC 4193): neither is routed anywhere.
+        # RFC 2544's test addresses, and documentation's (RFC 3849): neither is routed anywhere, nor private.
         block = ipaddress.ip_network("198.18.0.0/15")
         self._subnets4 = [ipaddress.IPv4Network(one) for one in block.subnets(new_prefix=24)]
         self.ipv4_subnet = secrets.choice(self._subnets4)
-        prefix = (0xFD << 120) | (secrets.randbits(56) << 64)
+        prefix = (0x20010DB8 << 96) | (secrets.randbits(32) << 64)
         self.ipv6_subnet = ipaddress.IPv6Network((prefix, 64))
         self.container: Container | None = None
 
