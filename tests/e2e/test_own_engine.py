@@ -96,7 +96,7 @@ def test_a_full_disk_loses_nothing_and_is_told(engine: OwnEngine, lodge: System)
 
 
 def test_an_ipv4_client_is_seen_as_who_it_is(lodge: System) -> None:
-    """From another machine to the published ports: in the Received header, and in the logs of main and of the account."""
+    """From another machine to the published ports: in the Received header and in main's logs."""
     account = lodge.create("seen")
     word = token()
     with lodge.mx() as session:
