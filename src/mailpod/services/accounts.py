@@ -281,10 +281,10 @@ def rotate(context: Context, name: str) -> Account:
 
     Raises:
         NotFound: there is no such account.
-        MailpodError: main or the account does not answer.
+        MailpodError: main or the account does not answer, or it is frozen.
     """
     context.require_system()
-    context.store.account(name.lower())
+    require_thawed(context.store.account(name.lower()))
     require_main(context)
     with context.store.lock("converge"):
         account = context.store.account(name.lower())
