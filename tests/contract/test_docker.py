@@ -24,6 +24,7 @@ def test_an_account_runs_with_no_more_rights_than_were_named(docker_lab):
     assert {name.removeprefix("CAP_") for name in host["CapAdd"]} == set(wanted.capabilities)
     assert any(option.startswith("no-new-privileges") for option in host["SecurityOpt"])
     assert (host["PidsLimit"], host["Memory"], host["MemorySwap"]) == (16, 64 << 20, 64 << 20)
+    assert (host["NanoCpus"], host["CpuShares"]) == (500_000_000, 64)
     assert (host["Privileged"], host["PortBindings"] or {}) == (False, {})
     assert host["RestartPolicy"]["Name"] == "always"
     assert host["Tmpfs"] == wanted.tmpfs

@@ -20,6 +20,7 @@ class Volume:
     """What survives: labels, and files by path."""
 
     labels: dict[str, str]
+    limit: int = 0
     files: dict[str, File] = field(default_factory=dict)
 
 
@@ -51,6 +52,7 @@ class World:
     """Images whose containers do not start."""
     reachable: bool = True
     registry: bool = False
+    limits_volumes: bool = False
 
     def restart(self) -> None:
         """The machine is started again, and what comes up by itself with it."""
@@ -150,7 +152,7 @@ class FakeEngine:
         world = self._reach(f"create {spec.name}")
         with contextlib.ExitStack() as undo:
             if spec.volume not in world.volumes:
-                world.volumes[spec.volume] = Volume(dict(spec.labels))
+                world.volumes[spec.volume] = Volume(dict(spec.labels), spec.disk if world.limits_volumes else 0)
                 undo.push(_unless_killed(lambda: world.volumes.pop(spec.volume)))
                 self._step(f"engine the volume of {spec.name} is there")
             if spec.image not in world.images or spec.network not in world.networks or spec.name in world.containers:
@@ -192,6 +194,10 @@ class FakeEngine:
     def volumes(self, instance: str) -> dict[str, Mapping[str, str]]:
         found = self._reach("volumes").volumes.items()
         return {name: volume.labels for name, volume in found if volume.labels[LABEL_INSTANCE] == instance}
+
+    def volume_limit(self, name: str) -> int:
+        volumes = self._reach("volume_limit").volumes
+        return volumes[name].limit if name in volumes else 0
 
     def remove_volume(self, name: str) -> None:
         world = self._reach(f"remove_volume {name}")

@@ -8,14 +8,7 @@ import typer
 from mailpod.cli import output, parse
 from mailpod.cli.state import context
 from mailpod.model.errors import InvalidInput
-from mailpod.model.records import (
-    DEFAULT_MEMORY,
-    DEFAULT_MESSAGES_PER_HOUR,
-    DEFAULT_STACK,
-    NO_QUOTA,
-    Internet,
-    Stack,
-)
+from mailpod.model.records import DEFAULT_STACK, NO_QUOTA, Internet, Stack
 from mailpod.services import accounts, freezing
 from mailpod.services.accounts import AccountView
 from mailpod.services.passwords import generate_password
@@ -31,8 +24,12 @@ KeyFile = Annotated[
 ]
 Memory = Annotated[str | None, typer.Option(help="Limit of memory, e.g. 256m.", show_default=False)]
 Quota = Annotated[
-    str | None, typer.Option(help="How much mail it may hold, e.g. 2g; none for no limit.", show_default=False)
+    str | None,
+    typer.Option(help="How much mail and files it may hold, e.g. 2g; none for no limit.", show_default=False),
 ]
+Cpus = Annotated[str | None, typer.Option(help="Processors it may keep busy, e.g. 0.5.", show_default=False)]
+Processes = Annotated[str | None, typer.Option(help="Limit of processes, e.g. 256.", show_default=False)]
+Connections = Annotated[str | None, typer.Option(help="IMAP sessions at once, e.g. 60.", show_default=False)]
 Reach = Annotated[
     Internet | None,
     typer.Option(help="What of the Internet it reaches; none: mail to accounts alone.", show_default=False),
@@ -68,6 +65,9 @@ def as_json(view: AccountView) -> dict[str, Any]:
         "id": account.id,
         "stack": account.stack,
         "memory": account.memory,
+        "cpus": account.cpus,
+        "processes": account.processes,
+        "connections": account.connections,
         "quota": account.quota,
         "internet": account.internet,
         "messages_per_hour": account.messages_per_hour,
@@ -101,6 +101,9 @@ def create(
     ssh_key: KeyFile = None,
     stack: StackName = DEFAULT_STACK,
     memory: Memory = None,
+    cpus: Cpus = None,
+    processes: Processes = None,
+    connections: Connections = None,
     quota: Quota = None,
     internet: Reach = None,
     messages_per_hour: PerHour = None,
@@ -108,20 +111,11 @@ def create(
 ) -> None:
     """Create an account; returns when its SMTP, IMAP and SSH servers answer."""
     keys = parse.ssh_keys(ssh_key) if ssh_key else ()
-    limit = DEFAULT_MEMORY if memory is None else parse.memory(memory)
-    room = NO_QUOTA if quota is None else parse.quota(quota)
-    password = parse.password_line() if password_stdin else generate_password()
-    made = accounts.create(
-        context(),
-        name,
-        password,
-        ssh_keys=keys,
-        stack=stack,
-        memory=limit,
-        quota=room,
-        internet=internet or "all",
-        messages_per_hour=messages_per_hour or DEFAULT_MESSAGES_PER_HOUR,
+    limits = parse.limits(
+        memory, cpus, processes, connections, quota, internet=internet, messages_per_hour=messages_per_hour
     )
+    password = parse.password_line() if password_stdin else generate_password()
+    made = accounts.create(context(), name, password, ssh_keys=keys, stack=stack, **limits)
     if json:
         output.document(as_json(made) | {"password": password})
         return
@@ -189,31 +183,24 @@ def set_(
     no_ssh_key: Annotated[bool, typer.Option("--no-ssh-key", help="Take its SSH keys away.")] = False,
     stack: OtherStack = None,
     memory: Memory = None,
+    cpus: Cpus = None,
+    processes: Processes = None,
+    connections: Connections = None,
     quota: Quota = None,
     internet: Reach = None,
     messages_per_hour: PerHour = None,
     json: Json = False,
 ) -> None:
-    """Change an account's stack, limits, quota, reach or SSH keys."""
+    """Change an account's stack, its limits, its reach or its SSH keys."""
     if ssh_key and no_ssh_key:
         raise InvalidInput("--ssh-key and --no-ssh-key exclude each other", "give one of them")
     keys = parse.ssh_keys(ssh_key) if ssh_key else () if no_ssh_key else None
-    limit = None if memory is None else parse.memory(memory)
-    room = None if quota is None else parse.quota(quota)
-    if all(value is None for value in (keys, limit, room, stack, internet, messages_per_hour)):
-        raise InvalidInput(
-            "nothing to change", "give an option, such as --memory SIZE; see: mailpod account set --help"
-        )
-    view = accounts.change(
-        context(),
-        name,
-        stack=stack,
-        memory=limit,
-        quota=room,
-        internet=internet,
-        messages_per_hour=messages_per_hour,
-        ssh_keys=keys,
+    limits = parse.limits(
+        memory, cpus, processes, connections, quota, internet=internet, messages_per_hour=messages_per_hour
     )
+    if keys is None and stack is None and not limits:
+        raise InvalidInput("nothing to change", "see: mailpod account set --help")
+    view = accounts.change(context(), name, stack=stack, ssh_keys=keys, **limits)
     if json:
         output.document(as_json(view))
 

@@ -6,9 +6,22 @@ from pathlib import Path
 
 from mailpod.cli import output
 from mailpod.model.errors import InvalidInput
-from mailpod.model.records import MIN_MEMORY, MIN_QUOTA, NO_QUOTA
+from mailpod.model.records import (
+    MAX_CONNECTIONS,
+    MAX_CPUS,
+    MAX_PROCESSES,
+    MIN_CONNECTIONS,
+    MIN_CPUS,
+    MIN_MEMORY,
+    MIN_PROCESSES,
+    MIN_QUOTA,
+    NO_QUOTA,
+    Internet,
+    Limits,
+)
 
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?")
 _SIZE = re.compile(r"([0-9]{1,15})([kmg]?)(?:i?b)?")
 _SHORTEST_RSA = 2048
 _MAKE_KEY = "make one with: ssh-keygen -t ed25519"
@@ -17,6 +30,51 @@ _MOST_QUOTA = 1024**5
 # What is longer is no file of keys and no password, and may have no end.
 _LONGEST_KEY_FILE = 256 * 1024
 _LONGEST_LINE = 64 * 1024
+
+
+def limits(
+    memory_: str | None,
+    cpus: str | None,
+    processes: str | None,
+    connections: str | None,
+    quota_: str | None,
+    *,
+    internet: Internet | None,
+    messages_per_hour: int | None,
+) -> Limits:
+    """Those limits of an account that were given.
+
+    Raises:
+        InvalidInput: one is no number or no size, or more or less than an account can have.
+    """
+    given = Limits()
+    if memory_ is not None:
+        given["memory"] = memory(memory_)
+    if cpus is not None:
+        given["cpus"] = _number(cpus, "--cpus", MIN_CPUS, MAX_CPUS)
+    if processes is not None:
+        given["processes"] = _whole(processes, "--processes", MIN_PROCESSES, MAX_PROCESSES)
+    if connections is not None:
+        given["connections"] = _whole(connections, "--connections", MIN_CONNECTIONS, MAX_CONNECTIONS)
+    if quota_ is not None:
+        given["quota"] = quota(quota_)
+    if internet is not None:
+        given["internet"] = internet
+    if messages_per_hour is not None:
+        given["messages_per_hour"] = messages_per_hour
+    return given
+
+
+def _number(text: str, option: str, least: float, most: float) -> float:
+    if not _NUMBER.fullmatch(text.strip()) or not least <= float(text) <= most:
+        raise InvalidInput(f"{option} cannot be {text!r}", f"give a number from {least:g} to {most:g}")
+    return float(text)
+
+
+def _whole(text: str, option: str, least: int, most: int) -> int:
+    if "." in text:
+        raise InvalidInput(f"{option} cannot be {text!r}", f"give a whole number from {least} to {most}")
+    return int(_number(text, option, least, most))
 
 
 def memory(text: str) -> int:

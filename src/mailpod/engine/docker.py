@@ -29,6 +29,8 @@ _STOP_SECONDS = 10
 _RESTARTED: Any = {"Name": "always"}
 _LEFT_DOWN: Any = {"Name": "no"}
 _PULL_SILENCE = 25
+# "quota size requested but no quota support"
+_NO_LIMIT = "no quota support"
 # "removal of container … is already in progress"
 _ALREADY_AT_IT = 409
 
@@ -137,7 +139,7 @@ class DockerEngine:
         """Make the volume if it is missing, lay the seed on it, and start the container."""
         with _said_plainly(), contextlib.ExitStack() as undo:
             if not self._has_volume(spec.volume):
-                self._client.volumes.create(spec.volume, labels=dict(spec.labels))
+                self._make_volume(spec)
                 undo.callback(self.remove_volume, spec.volume)
             container = self._client.api.create_container(**self._creation(spec))
             undo.callback(self.remove, spec.name)
@@ -178,6 +180,15 @@ class DockerEngine:
             found = self._client.volumes.list(filters={"label": f"{LABEL_INSTANCE}={instance}"})
         return {volume.name: volume.attrs["Labels"] for volume in found}
 
+    def volume_limit(self, name: str) -> int:
+        """Bytes that a volume can hold by the limit it was made with."""
+        with _said_plainly():
+            try:
+                found = self._client.api.inspect_volume(name)
+            except docker.errors.NotFound:
+                return 0
+        return int((found["Options"] or {}).get("size", 0))
+
     def remove_volume(self, name: str) -> None:
         """Destroy a volume."""
         with _said_plainly(), contextlib.suppress(docker.errors.NotFound):
@@ -201,6 +212,19 @@ class DockerEngine:
             time.sleep(0.02)
         raise MailpodError(f"the engine did not remove {name} within 30 s", "try again")
 
+    def _make_volume(self, spec: WorkloadSpec) -> None:
+        """The local driver limits a volume where its file system has project quotas, and refuses to do so elsewhere."""
+        labels, limit = dict(spec.labels), {"size": str(spec.disk)}
+        if spec.disk:
+            try:
+                self._client.volumes.create(spec.volume, driver_opts=limit, labels=labels)
+            except docker.errors.APIError as error:
+                if _NO_LIMIT not in str(error.explanation):
+                    raise
+            else:
+                return
+        self._client.volumes.create(spec.volume, labels=labels)
+
     def _has_volume(self, name: str) -> bool:
         try:
             self._client.api.inspect_volume(name)
@@ -218,6 +242,8 @@ class DockerEngine:
             cap_add=list(spec.capabilities),
             security_opt=["no-new-privileges"],
             pids_limit=spec.pids,
+            nano_cpus=round(spec.cpus * 1e9),
+            cpu_shares=spec.cpu_weight,
             mem_limit=spec.memory,
             # Without this a container may use as much swap again as its memory.
             memswap_limit=spec.memory,

@@ -70,6 +70,9 @@ class Engine(Protocol):
     def volumes(self, instance: str) -> dict[str, Mapping[str, str]]:
         """Labels of the system's volumes by name."""
 
+    def volume_limit(self, name: str) -> int:
+        """Bytes that a volume can hold by the limit it was made with; 0 when it has none or is not there."""
+
     def remove_volume(self, name: str) -> None:
         """Destroy a volume; nothing happens when it is not there."""
 

@@ -7,11 +7,14 @@ from mailpod.model import networks
 from mailpod.model.archive import File
 from mailpod.model.identity import Identity
 from mailpod.model.passwords import Hashes
-from mailpod.model.records import PORTS, Account, System
+from mailpod.model.records import NO_QUOTA, PORTS, Account, System
 from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_INSTANCE, LABEL_ROLE, Network, WorkloadSpec
 from mailpod.model.tables import internal_name, quota_token
 
 _MOUNT = "/data"
+# Main, which all mail passes, has 1024.
+_CPU_WEIGHT = 128
+_BESIDE_MAIL = 512 * 1024 * 1024
 # The kernel's limit (uname(2)); a container with a longer name is known by its first label to itself.
 _LONGEST_HOSTNAME = 64
 _RELAY = "[main.mailpod.internal]:10025"
@@ -93,7 +96,9 @@ def account_spec(system: System, account: Account, image: str, *, guarded: bool 
         volume=account_volume(system.instance, account),
         mount=_MOUNT,
         memory=account.memory,
-        pids=256,
+        pids=account.processes,
+        cpus=account.cpus,
+        cpu_weight=_CPU_WEIGHT,
         capabilities=_CAPABILITIES,
         tmpfs={"/run": "noexec,nosuid,nodev,mode=755", "/tmp": "noexec,nosuid,nodev"},  # noqa: S108  (inside the container)
         environment={
@@ -102,6 +107,7 @@ def account_spec(system: System, account: Account, image: str, *, guarded: bool 
             "MAILPOD_MAIN": " ".join(_main_addresses(system, account.network)),
             "MAILPOD_PREFIX": system.ipv6_subnet,
             "MAILPOD_INTERNET": account.internet,
+            "MAILPOD_CONNECTIONS": str(account.connections),
         },
         labels={
             LABEL_INSTANCE: system.instance,
@@ -110,9 +116,15 @@ def account_spec(system: System, account: Account, image: str, *, guarded: bool 
             LABEL_ID: account.id,
         },
         dns=system.resolver,
+        disk=_disk(account),
         ipv6=account_ipv6(system, account),
         open_ports=_PUBLIC_PORTS if guarded and system.ipv6_routed else (),
     )
+
+
+def _disk(account: Account) -> int:
+    """Beside the mail itself there are its index for search, of about the same size, and a queue."""
+    return 2 * account.quota + _BESIDE_MAIL if account.quota != NO_QUOTA else 0
 
 
 def account_files(

@@ -2,7 +2,7 @@
 
 import secrets
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -22,8 +22,18 @@ DEFAULT_MEMORY = 256 * MIB
 MIN_MEMORY = 64 * MIB
 NO_QUOTA = 0
 DEFAULT_MESSAGES_PER_HOUR = 300
+DEFAULT_QUOTA = 5 * 1024 * MIB
+"""What a new account gets; a record that says nothing has none, so that an update refuses no mail."""
 MIN_QUOTA = 10 * MIB
 """Least quota: a few messages with attachments."""
+DEFAULT_CPUS = 1.0
+MIN_CPUS, MAX_CPUS = 0.1, 1024.0
+DEFAULT_PROCESSES = 256
+MIN_PROCESSES, MAX_PROCESSES = 64, 32768
+"""At least what all of an account's servers have at once, with some mail coming in."""
+DEFAULT_CONNECTIONS = 60
+MIN_CONNECTIONS, MAX_CONNECTIONS = 5, 1000
+"""At least what one mail client opens."""
 
 PORTS = {
     "smtp": 25,
@@ -90,13 +100,28 @@ class System(_Record):
         return f"https://webmail.{self.domain}" + ("" if port == 443 else f":{port}")
 
 
+class Limits(TypedDict, total=False):
+    """What an account may take, as `Account` has it; what is left out is as it was, or the default."""
+
+    memory: int
+    cpus: float
+    processes: int
+    connections: int
+    quota: int
+    internet: Internet
+    messages_per_hour: int
+
+
 class Account(_Record):
     """One person or role: a container, a volume, a subdomain, an address.
 
     Attributes:
         id: opaque and immutable; the volume carries it, so a new `alice` never sees an old one's mail.
         memory: limit of the container's memory in bytes.
-        quota: how many bytes its mail may take; `NO_QUOTA` for as many as the disk has.
+        cpus: how many processors it may keep busy.
+        processes: limit of processes and threads.
+        connections: how many IMAP sessions it has at once.
+        quota: how many bytes its mail and files may take; `NO_QUOTA` for as many as the disk has.
         internet: what of the Internet it reaches: nothing (mail goes to accounts alone), mail, or all.
         messages_per_hour: how many messages it may send to the outside in an hour; each recipient there counts as one.
         network: on which of the system's networks it is, from 0; it stays there.
@@ -111,6 +136,9 @@ class Account(_Record):
     created: datetime
     stack: Stack = DEFAULT_STACK
     memory: int = Field(default=DEFAULT_MEMORY, ge=MIN_MEMORY)
+    cpus: float = Field(default=DEFAULT_CPUS, ge=MIN_CPUS, le=MAX_CPUS)
+    processes: int = Field(default=DEFAULT_PROCESSES, ge=MIN_PROCESSES, le=MAX_PROCESSES)
+    connections: int = Field(default=DEFAULT_CONNECTIONS, ge=MIN_CONNECTIONS, le=MAX_CONNECTIONS)
     quota: int = NO_QUOTA
     internet: Internet = "all"
     messages_per_hour: int = Field(default=DEFAULT_MESSAGES_PER_HOUR, ge=1)

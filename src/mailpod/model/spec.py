@@ -24,7 +24,10 @@ class WorkloadSpec:
         ipv6: its address on `network`.
         open_ports: those which the engine is to let through to that address, if it lets none through by itself.
         volume: named volume mounted at `mount`; made when missing, never removed with the workload.
-        memory: limit in bytes. `pids`: limit of processes.
+        memory: limit in bytes. `pids`: limit of processes. `cpus`: limit of processors kept busy.
+        cpu_weight: its part of a processor that several want, beside 1024 for what has none said.
+        disk: limit of the volume in bytes, where the engine's file system can have one; 0 for none. It is set when the
+            volume is made, and stays.
         tmpfs: mount point to mount options.
         dns: address of the resolver, empty for the engine's own.
         labels: those of the workload and of its volume.
@@ -39,6 +42,8 @@ class WorkloadSpec:
     mount: str
     memory: int
     pids: int
+    cpus: float
+    cpu_weight: int
     capabilities: tuple[str, ...]
     tmpfs: Mapping[str, str]
     environment: Mapping[str, str]
@@ -46,10 +51,12 @@ class WorkloadSpec:
     dns: str = ""
     ipv6: str = ""
     open_ports: tuple[int, ...] = ()
+    disk: int = 0
 
     def digest(self) -> str:
         """A short hash that changes whenever a running workload would have to be made anew."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+        fields = {name: value for name, value in asdict(self).items() if name != "disk"}
+        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

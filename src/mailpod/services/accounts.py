@@ -4,22 +4,13 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Unpack
 
 from mailpod.model import layout
 from mailpod.model.archive import File
 from mailpod.model.errors import AlreadyExists, MailpodError, NotFound
 from mailpod.model.names import account_name
-from mailpod.model.records import (
-    DEFAULT_MEMORY,
-    DEFAULT_MESSAGES_PER_HOUR,
-    DEFAULT_STACK,
-    NO_QUOTA,
-    Account,
-    Internet,
-    Stack,
-    new_id,
-    now,
-)
+from mailpod.model.records import DEFAULT_QUOTA, DEFAULT_STACK, MIB, Account, Limits, Stack, new_id, now
 from mailpod.model.spec import LABEL_ID, Workload
 from mailpod.services.context import Context
 from mailpod.services.freezing import require_thawed
@@ -91,10 +82,7 @@ def create(
     *,
     ssh_keys: tuple[str, ...] = (),
     stack: Stack = DEFAULT_STACK,
-    memory: int = DEFAULT_MEMORY,
-    quota: int = NO_QUOTA,
-    internet: Internet = "all",
-    messages_per_hour: int = DEFAULT_MESSAGES_PER_HOUR,
+    **limits: Unpack[Limits],
 ) -> AccountView:
     """Create an account and wait until its SMTP, IMAP and SSH servers answer.
 
@@ -108,11 +96,8 @@ def create(
         name=account_name(name),
         created=now(),
         stack=stack,
-        memory=memory,
-        quota=quota,
-        internet=internet,
-        messages_per_hour=messages_per_hour,
         ssh_keys=ssh_keys,
+        **Limits(quota=DEFAULT_QUOTA) | limits,
     )
     check_password(password)
     # Hashing takes a processor's time on purpose; it goes on beside all that the engine takes time for.
@@ -225,11 +210,8 @@ def change(
     name: str,
     *,
     stack: Stack | None = None,
-    memory: int | None = None,
-    quota: int | None = None,
-    internet: Internet | None = None,
-    messages_per_hour: int | None = None,
     ssh_keys: tuple[str, ...] | None = None,
+    **limits: Unpack[Limits],
 ) -> AccountView:
     """Change what is given of an account, and make its container follow.
 
@@ -251,16 +233,12 @@ def change(
             require_room(context, before)
         with context.store.lock():
             before = context.store.account(before.name)
-            update = {
-                "stack": stack,
-                "memory": memory,
-                "quota": quota,
-                "internet": internet,
-                "messages_per_hour": messages_per_hour,
-                "ssh_keys": ssh_keys,
-            }
-            changed = before.model_copy(update={key: value for key, value in update.items() if value is not None})
+            given = {"stack": stack, "ssh_keys": ssh_keys}
+            update = {key: value for key, value in given.items() if value is not None}
+            changed = before.model_copy(update=update | limits)
             context.store.save_account(changed)
+        if "quota" in limits:
+            _tell_of_volume(context, changed)
         try:
             if not changed.frozen:
                 _follow(context, changed)
@@ -271,6 +249,16 @@ def change(
                 _follow(context, before)
             raise
     return show(context, before.name)
+
+
+def _tell_of_volume(context: Context, account: Account) -> None:
+    """Say when a volume has less room than a quota promises: the engine cannot change the limit it was made with."""
+    room = context.engine.volume_limit(layout.account_volume(context.instance, account))
+    wanted = context.account_spec(account).disk
+    if room and not 0 < wanted <= room:
+        context.progress(
+            f"its volume was made for {room // MIB} MiB in all, and stays so: see docs/operator.md, Limits"
+        )
 
 
 def _follow(context: Context, account: Account) -> None:
@@ -293,10 +281,10 @@ def rotate(context: Context, name: str) -> Account:
 
     Raises:
         NotFound: there is no such account.
-        MailpodError: main or the account does not answer.
+        MailpodError: main or the account does not answer, or it is frozen.
     """
     context.require_system()
-    context.store.account(name.lower())
+    require_thawed(context.store.account(name.lower()))
     require_main(context)
     with context.store.lock("converge"):
         account = context.store.account(name.lower())

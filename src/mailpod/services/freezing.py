@@ -64,6 +64,8 @@ def thaw(context: Context, name: str) -> None:
         with context.store.lock():
             account = context.store.account(account.name).model_copy(update={"frozen": None})
             context.store.save_account(account)
+        # Whoever was in it may have taken what it proves itself with.
+        context.rotate(account)
         spec = context.account_spec(account)
         for step in plan([spec], [w for w in observed_accounts(context) if w.name == spec.name]):
             take(context, step, {spec.name: account})

@@ -50,6 +50,12 @@ def said_what_and_what_next(answer):
         ["account", "set", "bob", "--internet", "some"],
         ["account", "set", "bob", "--messages-per-hour", "0"],
         ["account", "create", "alice", "--messages-per-hour", "many"],
+        ["account", "set", "bob", "--cpus", "0"],
+        ["account", "create", "alice", "--cpus", "1e2"],
+        ["account", "create", "alice", "--processes", "63"],
+        ["account", "set", "bob", "--processes", "128.5"],
+        ["account", "set", "bob", "--connections", "four"],
+        ["account", "create", "alice", "--connections", "9999999999"],
         ["account", "create", "alice", "--ssh-key", "/nonexistent"],
         ["account", "create", "-a-"],
         ["account", "create", "postmaster"],
@@ -347,7 +353,11 @@ def test_one_json_document_and_all_else_on_standard_error(mailpod, system):
     assert json.loads(mailpod("account", "set", "alice", "--memory", "128m", "--json").out)["memory"] == 128 << 20
     assert json.loads(mailpod("account", "set", "alice", "--stack", "dovecot", "--json").out)["stack"] == "dovecot"
     assert json.loads(mailpod("account", "set", "alice", "--quota", "2g", "--json").out)["quota"] == 2 << 30
-    assert json.loads(mailpod("account", "create", "Carol", "--quota", "10m", "--json").out)["quota"] == 10 << 20
+    limits = {"cpus": 0.5, "processes": 100, "connections": 20}
+    options = [word for name, value in limits.items() for word in (f"--{name}", str(value))]
+    assert json.loads(mailpod("account", "set", "alice", *options, "--json").out).items() >= limits.items()
+    carol = json.loads(mailpod("account", "create", "Carol", "--quota", "10m", *options, "--json").out)
+    assert carol.items() >= (limits | {"quota": 10 << 20}).items()
     changed = json.loads(
         mailpod("account", "set", "carol", "--internet", "mail", "--messages-per-hour", "9", "--json").out
     )

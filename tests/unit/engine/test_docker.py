@@ -10,6 +10,7 @@ import pytest
 
 from mailpod.engine.docker import DockerEngine, _health, _workload
 from mailpod.model.errors import EngineUnreachable, MailpodError
+from mailpod.model.spec import WorkloadSpec
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -18,7 +19,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def answer(self):
         path = "/" + self.path.partition("?")[0].lstrip("/").removeprefix(f"v{self.server.api}/")
         self.server.asked.append(f"{self.command} {path}")
-        code, body = self.server.answers.get(path, (500, {"message": "storage is\nbroken"}))
+        self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        answer = self.server.answers.get(path, (500, {"message": "storage is\nbroken"}))
+        code, body = answer(self) if callable(answer) else answer
         content = b"" if code == 204 else json.dumps(body).encode()
         self.send_response(code)
         self.send_header("Content-Type", "application/json")
@@ -104,6 +107,7 @@ CALLS = {
     "workloads": lambda engine: engine.workloads("mailpod"),
     "volumes": lambda engine: engine.volumes("mailpod"),
     "start": lambda engine: engine.start("mailpod-alice"),
+    "volume_limit": lambda engine: engine.volume_limit("v"),
     "halt": lambda engine: engine.halt("mailpod-alice"),
     "remove": lambda engine: engine.remove("mailpod-alice"),
     "remove_volume": lambda engine: engine.remove_volume("mailpod-alice-1"),
@@ -187,6 +191,58 @@ def test_whatever_does_not_run_is_stopped(state):
 
 def test_a_container_that_never_ran_is_told_from_one_that_stopped():
     assert _workload(listed(State="created", Status="Created"), "mailpod").state == "created"
+
+
+LIMITED = WorkloadSpec(
+    name="mailpod-alice",
+    image="i",
+    hostname="h",
+    network="n",
+    aliases=(),
+    volume="v",
+    mount="/data",
+    memory=1 << 30,
+    pids=9,
+    cpus=1,
+    cpu_weight=9,
+    capabilities=(),
+    tmpfs={},
+    environment={},
+    labels={},
+    disk=1 << 30,
+)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "asked"),
+    [
+        (None, ["1073741824"]),
+        ("create v: quota size requested but no quota support", ["1073741824", None]),
+        ("create v: the disk is full", ["1073741824"]),
+    ],
+)
+def test_a_volume_is_limited_where_the_file_system_can(server, connect, refusal, asked):
+    """What the local driver of Docker 20.10 and later says where it cannot."""
+    engine = connect()
+    given = []
+
+    def create(handler):
+        size = json.loads(handler.body).get("DriverOpts") or {}
+        given.append(size.get("size"))
+        return (500, {"message": refusal}) if refusal and size else (201, {"Name": "v"})
+
+    server.answers |= {"/volumes/v": (404, {"message": "no such volume"}), "/volumes/create": create}
+    with pytest.raises(MailpodError):  # the container itself is refused
+        engine.create(LIMITED, [])
+    assert given == asked
+
+
+def test_the_limit_of_a_volume_is_told(server, connect):
+    engine = connect()
+    server.answers["/volumes/v"] = (200, {"Name": "v", "Options": {"size": "7"}})
+    server.answers["/volumes/w"] = (200, {"Name": "w", "Options": None})
+    server.answers["/volumes/x"] = (404, {"message": "no such volume"})
+    assert [engine.volume_limit(name) for name in "vwx"] == [7, 0, 0]
 
 
 def test_a_container_that_keeps_dying_is_restarting():

@@ -54,7 +54,8 @@ def test_the_container_of_an_account():
     assert (spec.name, spec.image, spec.volume) == ("mailpod-alice", "image:1", "mailpod-alice-0a1b")
     assert (spec.hostname, spec.network, spec.dns) == ("alice.example.org", "mailpod", "192.0.2.53")
     assert spec.mount == "/data"
-    assert spec.memory == ALICE.memory
+    assert (spec.memory, spec.cpus, spec.pids) == (ALICE.memory, ALICE.cpus, ALICE.processes)
+    assert spec.disk == 0, "without a quota the volume has no limit"
     assert spec.ipv6 == "2001:db8::a1b"
     assert spec.environment == {
         "MAILPOD_FQDN": "alice.example.org",
@@ -62,6 +63,7 @@ def test_the_container_of_an_account():
         "MAILPOD_MAIN": "172.20.0.2 2001:db8::2",
         "MAILPOD_PREFIX": "2001:db8::/64",
         "MAILPOD_INTERNET": "all",
+        "MAILPOD_CONNECTIONS": "60",
     }
     assert spec.labels == {
         LABEL_INSTANCE: "mailpod",

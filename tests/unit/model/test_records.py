@@ -5,7 +5,9 @@ from pydantic import ValidationError
 
 from mailpod.model.records import (
     DEFAULT_MEMORY,
+    MIN_CONNECTIONS,
     MIN_MEMORY,
+    MIN_PROCESSES,
     MIN_QUOTA,
     NO_QUOTA,
     PORTS,
@@ -51,6 +53,12 @@ def test_an_account_and_its_addresses():
         {"memory": MIN_MEMORY - 1},
         {"quota": MIN_QUOTA - 1},
         {"quota": -1},
+        {"cpus": 0},
+        {"cpus": 1e9},
+        {"processes": MIN_PROCESSES - 1},
+        {"processes": 10**9},
+        {"connections": MIN_CONNECTIONS - 1},
+        {"connections": 10**9},
         {"stack": "other"},
         {"unknown": 1},
         {"created": "yesterday"},

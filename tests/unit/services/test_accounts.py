@@ -10,7 +10,7 @@ from mailpod.model import layout
 from mailpod.model.archive import tar
 from mailpod.model.errors import AlreadyExists, EngineUnreachable, InvalidInput, MailpodError, NotFound
 from mailpod.model.passwords import Hashes
-from mailpod.model.records import MIN_MEMORY, MIN_QUOTA, NO_QUOTA
+from mailpod.model.records import DEFAULT_QUOTA, MIN_MEMORY, MIN_QUOTA, NO_QUOTA, Account
 from mailpod.services import accounts, aliases, installation
 
 
@@ -172,6 +172,23 @@ def test_change_replaces_the_container_and_keeps_the_volume(system):
     system.check_converged()
 
 
+def test_a_new_account_has_a_quota_and_an_old_record_none(system):
+    system.up("alice")
+    account = system.store.account("alice")
+    assert account.quota == DEFAULT_QUOTA
+    assert Account.model_validate(account.model_dump(exclude={"quota"})).quota == NO_QUOTA
+
+
+def test_a_volume_is_made_for_the_quota_and_it_is_told_when_it_cannot_follow(system):
+    system.world.limits_volumes = True
+    system.up("alice")
+    volume = system.world.volumes[layout.account_volume("mailpod", system.store.account("alice"))]
+    assert volume.limit > DEFAULT_QUOTA
+    for quota, told in ((MIN_QUOTA, 0), (2 * DEFAULT_QUOTA, 1), (NO_QUOTA, 2)):
+        accounts.change(system.process(), "alice", quota=quota)
+        assert sum("its volume was made for" in line for line in system.said) == told
+
+
 def test_a_quota_needs_no_new_container(system):
     system.up("alice")
     container = system.world.containers["mailpod-alice"]
@@ -213,7 +230,7 @@ def test_rotate_replaces_what_the_account_proves_itself_with(system):
     changed = {path for path in after if after[path] != before[path]}
     assert changed == {"etc/tls/key.pem", "etc/tls/cert.pem", "etc/relay/sasl_passwd", "etc/quota"}
     assert relay_secret(system, "alice") != secret
-    assert {name for name in tables if tables[name] != system.tables()[name]} == {"dovecot/relay"}
+    assert {name for name in tables if tables[name] != system.tables()[name]} == {"dovecot/relay", "quota/accounts"}
     assert system.tables()["dovecot/relay"].splitlines()[1] == tables["dovecot/relay"].splitlines()[1]
     assert system.world.containers["mailpod-alice"] is container
     # The old one is refused, whether the account answers or not.

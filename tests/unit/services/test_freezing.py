@@ -77,6 +77,8 @@ def test_thaw_lets_it_go_on_with_what_was_changed_meanwhile(frozen):
     accounts.change(frozen.process(), "alice", quota=MIN_QUOTA)
     assert frozen.files_of(frozen.store.account("alice")) == before
     freezing.thaw(frozen.process(), "alice")
+    after = frozen.files_of(frozen.store.account("alice"))
+    assert after["etc/relay/sasl_passwd"] != before["etc/relay/sasl_passwd"]
     assert statuses(frozen)["alice"] == "running"
     assert container(frozen).comes_up
     frozen.check_converged()
@@ -99,6 +101,7 @@ def test_what_needs_it_running_is_refused(frozen):
     for call in (
         lambda: accounts.set_password(frozen.process(), "alice", PASSWORD),
         lambda: accounts.change(frozen.process(), "alice", stack="classic"),
+        lambda: accounts.rotate(frozen.process(), "alice"),
         lambda: app_passwords.views(frozen.process(), "alice"),
     ):
         with pytest.raises(MailpodError, match="is frozen since") as refused:
