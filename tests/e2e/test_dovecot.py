@@ -147,7 +147,8 @@ def test_as_many_clients_as_an_owner_has_are_served_at_once(system: System, dora
 
 
 def test_who_guesses_passwords_does_not_slow_down_the_owner(system: System, dora: Account) -> None:
-    """They come from the same address as the owner, main's."""
+    """They come from the same address as the owner, who has logged in from there before."""
+    assert system.reaches(dora)
 
     def guess(number: int) -> None:
         with pytest.raises(imaplib.IMAP4.error), system.mailbox(dataclasses.replace(dora, password=f"wrong{number}")):
