@@ -118,6 +118,14 @@ def test_ones_own_success_does_not_buy_guesses_at_others(proxy: Proxy) -> None:
     assert proxy.refused()
 
 
+def test_an_app_that_logs_in_again_and_again_buys_no_guesses(proxy: Proxy) -> None:
+    for count in range(11):
+        proxy.log_in()
+        proxy.guess(f"wrong {count}")
+    assert proxy.refused(password="another")
+    assert not proxy.refused(password="right")
+
+
 def test_who_has_logged_in_before_is_not_kept_out_by_neighbours_or_by_guessers_elsewhere(proxy: Proxy) -> None:
     proxy.log_in()
     guesses(proxy, 20, account="bob")
