@@ -45,6 +45,21 @@ def frozen(lodge: System) -> Account:
     return account
 
 
+def test_an_ipv4_client_is_seen_as_who_it_is(lodge: System) -> None:
+    """From another machine to the published ports: in the Received header and in main's logs."""
+    account = lodge.create("seen")
+    word = token()
+    with lodge.mx() as session:
+        assert session.sock
+        client = session.sock.getsockname()[0]
+        session.send_message(compose("x@outside.test", account.short_address, word))
+    assert not client.startswith("127.")
+    assert f"[{client}]" in str(lodge.wait_for(account, word).get_all("Received"))
+    log = lodge.main.logs(tail=300).decode()
+    assert f"client=unknown[{client}]" in log
+    assert f"rip={client}," in log
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_every_acknowledged_message_arrives_once_although_the_engine_restarts(
     engine: OwnEngine, lodge: System, frozen: Account, how: signal.Signals
@@ -93,18 +108,3 @@ def test_a_full_disk_loses_nothing_and_is_told(engine: OwnEngine, lodge: System)
     lodge.retry_now()
     acknowledged.append(lodge.post(account.short_address))
     arrived_once(lodge, [account], acknowledged)
-
-
-def test_an_ipv4_client_is_seen_as_who_it_is(lodge: System) -> None:
-    """From another machine to the published ports: in the Received header and in main's logs."""
-    account = lodge.create("seen")
-    word = token()
-    with lodge.mx() as session:
-        assert session.sock
-        client = session.sock.getsockname()[0]
-        session.send_message(compose("x@outside.test", account.short_address, word))
-    assert not client.startswith("127.")
-    assert f"[{client}]" in str(lodge.wait_for(account, word).get_all("Received"))
-    log = lodge.main.logs(tail=300).decode()
-    assert f"client=unknown[{client}]" in log
-    assert f"rip={client}," in log

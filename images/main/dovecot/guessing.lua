@@ -1,18 +1,9 @@
 -- The proxy's auth process asks here after it has found the account, and before the account's own server is asked. The process
 -- runs this once for each protocol: what they all know is in a journal, in which each notes the logins it lets through, and
 -- Dovecot's event exporter what the account's server said to them.
-local limits = dofile("/usr/lib/mailpod/dovecot/limits.lua")
-local journal = "/run/dovecot/guessing/journal"
+local limits = dofile("/usr/lib/mailpod/guessing/limits.lua")
+local digest = dofile("/usr/lib/mailpod/guessing/digest.lua")("/run/dovecot/guessing/salt")
 local refusals = "/data/lib/refusals/guessing/"
--- A wrong password is known again by so many digits of its digest, with a salt that nobody else knows.
-local digits = 4
-local salt = io.open("/dev/urandom", "rb"):read(16):gsub(".", function(byte)
-  return ("%02x"):format(byte:byte())
-end)
--- Bytes after which the journal is emptied. Who had not read so far misses the rest.
-local enough = 500000
-
-local file
 -- by client and account, what has been told within a minute
 local told = {}
 
@@ -21,15 +12,15 @@ local function connection(...)
 end
 
 local function read(line)
-  local word, rest = line:match("^([a-z]+)\t(.*)\n$")
+  local word, rest = line:match("^([a-z]+)\t(.*)$")
   if word == "begin" then
-    local now, connected, ip, login, account, digest = rest:match("^(%d+)\t(.*)\t(.*)\t(.*)\t(.*)\t(.*)$")
-    limits.begin(connected, ip, login, account ~= "" and account or nil, digest, tonumber(now))
+    local now, connected, ip, login, account, known_by = rest:match("^(%d+)\t(.*)\t(.*)\t(.*)\t(.*)\t(.*)$")
+    limits.begin(connected, ip, login, account ~= "" and account or nil, known_by, tonumber(now))
   elseif word == "forgive" then
     limits.forgive(rest)
   else
     local is = {}
-    for name, value in line:gmatch("field:([a-z_]+)=([^\t\n]*)") do
+    for name, value in line:gmatch("field:([a-z_]+)=([^\t]*)") do
       is[name] = value
     end
     local success
@@ -43,49 +34,25 @@ local function read(line)
   end
 end
 
--- Reads what is new in the journal.
-local function catch_up()
-  file = file or io.open(journal, "r")
+local journal = dofile("/usr/lib/mailpod/guessing/journal.lua")("/run/dovecot/guessing/journal", read)
+
+-- Adds a line to a file that keeps the last hundred or two.
+local function note(path, line)
+  local file = io.open(path, "a+")
   if not file then
     return
   end
-  local position = file:seek("cur", 0)
-  if file:seek("end") < position then
-    position = 0
-  end
-  file:seek("set", position)
-  for line in file:lines("L") do
-    if line:sub(-1) ~= "\n" then
-      break
-    end
-    position = position + #line
-    pcall(read, line)
-  end
-  if position > enough then
-    io.open(journal, "w"):close()
-    position = 0
-  end
-  file:seek("set", position)
-end
-
-local function append(path, line)
-  local to = io.open(path, "a")
-  if to then
-    to:write(line, "\n")
-    to:close()
-  end
-end
-
--- Keeps the last lines of a file that has become long.
-local function trim(path)
+  file:write(line, "\n")
+  file:seek("set", 0)
   local lines = {}
-  for line in io.lines(path) do
-    lines[#lines + 1] = line
+  for each in file:lines() do
+    lines[#lines + 1] = each
   end
+  file:close()
   if #lines > 200 then
-    local to = io.open(path, "w")
-    to:write(table.concat(lines, "\n", #lines - 99), "\n")
-    to:close()
+    file = io.open(path, "w")
+    file:write(table.concat(lines, "\n", #lines - 99), "\n")
+    file:close()
   end
 end
 
@@ -103,8 +70,7 @@ local function tell(request, account, what, now)
   local detail = ("%s from %s %s"):format(request.protocol, address, what)
   request:log_warning(("guessing at %s: %s"):format(account or "no account", detail))
   if account then
-    append(refusals .. account, ("%d guessing %s"):format(now, detail))
-    trim(refusals .. account)
+    note(refusals .. account, ("%d guessing %s"):format(now, detail))
   end
 end
 
@@ -114,17 +80,17 @@ function auth_password_verify(request, password)
   if ip == "127.0.0.1" or ip == "::1" or request.passdb.nologin then
     return dovecot.auth.PASSDB_RESULT_OK, { nopassword = "y" }
   end
-  catch_up()
+  journal.catch_up()
   local login = request.user:gsub("[^%w@._-]", "?")
   local account = (request.passdb.host or ""):match("^[^.]+")
-  local digest = request:var_expand(("%%{password | sha256(salt='%s') | hexlify}"):format(salt)):sub(1, digits)
-  local delay, why = limits.judge(ip, login, account, digest, now)
+  local known_by = digest(request)
+  local delay, why = limits.judge(ip, login, account, known_by, now)
   if not delay then
     tell(request, account, "refused: " .. why, now)
     return dovecot.auth.PASSDB_RESULT_PASSWORD_MISMATCH
   end
   local connected = connection(request.real_remote_ip, request.real_remote_port, request.real_local_port)
-  append(journal, table.concat({ "begin", now, connected, ip, login, account or "", digest }, "\t"))
+  journal.append("begin", now, connected, ip, login, account or "", known_by)
   if not account then
     return dovecot.auth.PASSDB_RESULT_USER_UNKNOWN
   elseif delay > 0 then

@@ -1,4 +1,4 @@
-"""Guesses at passwords (main/dovecot/limits.lua): what is free, what has to wait, what is refused, and who never is."""
+"""Guesses at passwords (guessing/limits.lua): what is free, what has to wait, what is refused, and who never is."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from lupa.lua54 import LuaRuntime
 
-LIMITS = Path(__file__).parents[3] / "images" / "main" / "dovecot" / "limits.lua"
+LIMITS = Path(__file__).parents[3] / "images" / "common" / "guessing" / "limits.lua"
 HOME, ELSEWHERE = "192.0.2.7", "198.51.100.9"
 DAY = 86400
 
@@ -118,6 +118,14 @@ def test_ones_own_success_does_not_buy_guesses_at_others(proxy: Proxy) -> None:
     assert proxy.refused()
 
 
+def test_an_app_that_logs_in_again_and_again_buys_no_guesses(proxy: Proxy) -> None:
+    for count in range(11):
+        proxy.log_in()
+        proxy.guess(f"wrong {count}")
+    assert proxy.refused(password="another")
+    assert not proxy.refused(password="right")
+
+
 def test_who_has_logged_in_before_is_not_kept_out_by_neighbours_or_by_guessers_elsewhere(proxy: Proxy) -> None:
     proxy.log_in()
     guesses(proxy, 20, account="bob")
@@ -126,10 +134,12 @@ def test_who_has_logged_in_before_is_not_kept_out_by_neighbours_or_by_guessers_e
     assert proxy.refused(account="bob")
 
 
-def test_but_is_refused_for_what_is_guessed_at_the_same_account_from_the_same_address(proxy: Proxy) -> None:
+def test_who_guesses_beside_the_owner_is_refused_and_the_owner_is_not(proxy: Proxy) -> None:
+    """At the same account from the same address: the password that was right there gets in, another does not."""
     proxy.log_in()
     guesses(proxy, 10)
-    assert proxy.judge("right") == "too many wrong passwords from this address for this account"
+    assert proxy.judge("another") == "too many wrong passwords from this address for this account"
+    assert proxy.judge("right") == 0
 
 
 def test_trust_ends_after_a_month(proxy: Proxy) -> None:

@@ -10,13 +10,13 @@ local longest = 15
 local each_second, queue, at_once = 10, 30, 5
 -- Seconds: until an outcome that nobody told is given up, and for which a success and a failure are remembered.
 local patience, trust, grudge = 120, 30 * 86400, 86400
--- Wrong passwords that are known again: an app that goes on with an old one is not guessing.
+-- Passwords that are known again, of each account from each address.
 local known = 10
 -- What is remembered at most: some 2 MB for each protocol.
 local most = 10000
 
 -- By address, by account, and by both with a blank between: the failures, as they were at a time; the last one; the last
--- success; wrong passwords (their digests); logins under way.
+-- success; digests of passwords, wrong and right; logins under way.
 local entries, count = {}, 0
 -- Logins under way by number, which rises, and by connection their numbers.
 local attempts, newest, oldest, connections = {}, 0, 1, {}
@@ -26,7 +26,7 @@ local limits = {}
 local function entry(key)
   local found = entries[key]
   if not found then
-    found = { level = 0, at = 0, underway = 0, wrong = {} }
+    found = { level = 0, at = 0, underway = 0, wrong = {}, right = {} }
     entries[key], count = found, count + 1
   end
   return found
@@ -53,6 +53,20 @@ local function place(list, digest)
     if one == digest then
       return i
     end
+  end
+end
+
+local function remember(list, digest)
+  table.insert(list, digest)
+  if #list > known then
+    table.remove(list, 1)
+  end
+end
+
+local function drop(list, digest)
+  local at = place(list, digest)
+  if at then
+    table.remove(list, at)
   end
 end
 
@@ -121,15 +135,17 @@ local function finish(id, success, now)
     for _, one in ipairs(attempt.counted) do
       add(one, 1, now)
     end
-  elseif attempt.counted == attempt.all and place(both.wrong, attempt.digest) then
-    table.remove(both.wrong, place(both.wrong, attempt.digest))
+  elseif attempt.counted == attempt.all then
+    drop(both.wrong, attempt.digest)
   end
   if success then
-    -- What somebody mistyped before is forgiven.
-    local own = level(both, now)
+    -- What somebody mistyped before is forgiven, unless this is an app that gets in again and again.
+    local own = place(both.right, attempt.digest) and 0 or level(both, now)
     for _, one in ipairs(attempt.all) do
       add(one, -own, now)
     end
+    drop(both.right, attempt.digest)
+    remember(both.right, attempt.digest)
     both.success = now
   end
 end
@@ -149,8 +165,11 @@ end
 function limits.judge(ip, login, account, digest, now)
   local one, both, all = parties(ip, login, account)
   if recent(both.success, trust, now) then
-    -- Neither a neighbour's mistakes nor a guesser elsewhere keep out who has been here before.
-    if level(both, now) >= of_address.refuse then
+    -- Neither a neighbour's mistakes nor a guesser elsewhere keep out who has been here before; nor does anything keep out a
+    -- password that was right.
+    if place(both.right, digest) then
+      return 0
+    elseif level(both, now) >= of_address.refuse then
       return nil, "too many wrong passwords from this address for this account"
     end
     return wait(level(both, now), of_address)
@@ -187,10 +206,7 @@ function limits.begin(connection, ip, login, account, digest, now)
   connections[connection] = connections[connection] or {}
   table.insert(connections[connection], newest)
   if not again then
-    table.insert(both.wrong, digest)
-    if #both.wrong > known then
-      table.remove(both.wrong, 1)
-    end
+    remember(both.wrong, digest)
     for _, each in ipairs(all) do
       each.underway = each.underway + 1
     end
