@@ -49,7 +49,7 @@ step "shellcheck" lint_shell
 step "hadolint" lint_images
 
 if [ -n "$fast" ]; then
-    step "pytest" exec "$bin/python" -m pytest -m "not engine" --ignore=tests/e2e "$@"
+    step "pytest" exec "$bin/python" -m pytest --numprocesses 2 -m "not engine" --ignore=tests/e2e "$@"
 fi
 step "engine and programs" "$bin/python" -m mailpod.host chromium swaks mbsync curl
 step "pytest" exec "$bin/python" -m pytest "$@"

@@ -1,6 +1,7 @@
 import base64
 import contextlib
 import io
+import itertools
 import struct
 import sys
 from pathlib import Path
@@ -130,7 +131,7 @@ def keys(tmp_path):
     return read
 
 
-@pytest.mark.parametrize("key", [ED25519, RSA, ECDSA])
+@pytest.mark.parametrize("key", [ED25519, RSA, ECDSA], ids=["ed25519", "rsa", "ecdsa"])
 def test_keys_that_openssh_takes(keys, key):
     assert keys(f"{key} alice@laptop\n") == (f"{key} alice@laptop",)
     assert keys(key) == (key,)
@@ -159,6 +160,8 @@ def test_a_file_of_several_keys(keys):
         DSA,
         CERTIFICATE,
     ],
+    # The keys are others each time, and a test has the same name each time.
+    ids=map(str, itertools.count()),
 )
 @pytest.mark.filterwarnings("default")
 def test_what_is_no_good_key(keys, content, capsys):
