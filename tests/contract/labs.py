@@ -174,6 +174,8 @@ class DockerLab:
             return member, content.read() if content else b""
 
     def seen(self, name: str, path: str) -> File:
+        while not self.has(name, f"seen/{path.removeprefix('etc/')}"):  # the container is still copying
+            assert self.inspect(name)["State"]["Running"]
         member, content = self._get(name, f"/data/seen/{path.removeprefix('etc/')}")
         assert member.uid == member.gid
         return File(path, content, member.mode & 0o7777, member.uid)
