@@ -83,6 +83,7 @@ def tidy() -> Iterator[None]:
     """After each module, take away its accounts: those that nobody uses any more cost time in whatever comes next."""
     yield
     if _system:
+        _system.forgive()
         _system.keep_only("alice", "bob")
 
 

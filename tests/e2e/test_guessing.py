@@ -17,8 +17,8 @@ SERVICES = {
         sieve-connect -$4 --server imap.$1 --port 4190 --tlscafile $ca --passwordfd 3 --user $2 --list 3<<<$3 >&2 &&
             echo in""",
     "webmail": """
-        jar=$(mktemp) page=https://webmail.$1/?_task=login
-        web() { curl -sS -$4 --cacert $ca -c $jar -b $jar "$@"; }
+        jar=$(mktemp) page=https://webmail.$1/?_task=login ip=-$4
+        web() { curl -sS $ip --cacert $ca -c $jar -b $jar "$@"; }
         token=$(web $page | sed -n 's/.*name="_token" value="\\([^"]*\\).*/\\1/p')
         web -o /dev/null -w '%{http_code}' -d "_task=login&_action=login&_user=$2&_pass=$3&_token=$token" $page |
             grep -q 302 && echo in""",

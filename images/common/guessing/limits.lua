@@ -216,11 +216,11 @@ function limits.begin(connection, ip, login, account, digest, now)
   end
 end
 
--- Forgives all failures of an address, or at an account.
+-- Forgives all failures of an address, or at an account, or everybody's.
 function limits.forgive(whom)
   for key, one in pairs(entries) do
     local address, account = key:match("^(.*) (.*)$")
-    if key == whom or address == whom or account == whom then
+    if whom == "" or key == whom or address == whom or account == whom then
       one.level, one.failure, one.wrong = 0, nil, {}
     end
   end

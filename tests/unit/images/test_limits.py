@@ -230,6 +230,9 @@ def test_the_operator_forgives_an_address_or_an_account(proxy: Proxy) -> None:
     assert proxy.refused(ELSEWHERE)
     proxy.forgive("alice")
     assert proxy.judge("right", ELSEWHERE) == 0
+    guesses(proxy, 10)
+    proxy.forgive("")
+    assert proxy.judge("right") == 0
 
 
 @pytest.mark.parametrize(
