@@ -185,7 +185,7 @@ def test_a_stolen_credential_is_worth_one_account_until_it_is_replaced(
 
 @pytest.mark.once
 def test_how_much_leaves_is_limited_and_an_account_may_be_kept_inside(system: System, bob: Account) -> None:
-    """Each recipient outside counts, also across a restart; mail to accounts does not. Another container, another credential."""
+    """A recipient outside counts, also across a restart; one inside does not. A new container has a new credential."""
     carol = system.create("carol", "--internet", "none")
     stolen = credential(system, carol)
     own = "From: carol@club.test"

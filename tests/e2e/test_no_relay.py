@@ -124,7 +124,7 @@ def test_a_broken_into_webmail_cannot_send_by_mains_inner_ports(system: System, 
     assert len(answers) == 6
     assert all(answer >= 500 for answer in answers[1::2]), output
     code, output = execute(
-        system.main, "sh", "-c", "echo x | sendmail -f alice@club.test y@outside.test", user="roundcube"
+        system.main, "sh", "-c", "echo x | timeout 3 sendmail -f alice@club.test y@outside.test", user="roundcube"
     )
     assert code != 0, output
 
