@@ -197,7 +197,7 @@ def test_how_much_leaves_is_limited_and_an_account_may_be_kept_inside(system: Sy
         pass
     with relay(system, credential(system, carol)) as session:
         assert [answer(session, "carol@club.test", "erin@outside.test", own)[0] for _ in range(3)] == [250, 250, 450]
-    execute(system.main, "s6-svc", "-wR", "-r", "/run/service/identity")
+    execute(system.main, "s6-svc", "-wr", "-r", "/run/service/identity")
     with relay(system, credential(system, carol)) as session:
         until(lambda: answer(session, "carol@club.test", "erin@outside.test", own)[0] == 450, "the limit again")
         assert answer(session, "carol@club.test", bob.address, own)[0] == 250
@@ -209,8 +209,9 @@ def test_how_much_leaves_is_limited_and_an_account_may_be_kept_inside(system: Sy
 def test_without_the_check_an_accounts_mail_waits_and_other_mail_arrives(system: System, alice: Account) -> None:
     execute(system.main, "s6-svc", "-wD", "-d", "/run/service/identity")
     try:
-        with relay(system, credential(system, alice)) as session:
-            assert answer(session, "alice@club.test", "erin@outside.test", *OWN[0])[0] // 100 == 4
+        with smtp(system.world.main_address, 10025) as session:
+            session.ehlo("alice.club.test")
+            assert session.docmd("STARTTLS")[0] == 454
         system.wait_for(alice, system.post(alice.address))
     finally:
         execute(system.main, "s6-svc", "-u", "/run/service/identity")
@@ -227,7 +228,7 @@ def test_the_accounts_of_an_alias_write_as_it_where_the_operator_allows_it(
         with system.submission(alice) as session:
             try:
                 session.sendmail(sender, ["erin@outside.test"], compose(sender, "erin@outside.test", word).as_bytes())
-            except smtplib.SMTPRecipientsRefused:
+            except (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused):
                 return False
         return str(system.world.wait_for(word)["From"]) == sender
 

@@ -123,9 +123,7 @@ def test_a_broken_into_webmail_cannot_send_by_mains_inner_ports(system: System, 
     answers = [int(word) for word in output.split()]
     assert len(answers) == 6
     assert all(answer >= 500 for answer in answers[1::2]), output
-    code, output = execute(
-        system.main, "sh", "-c", "echo x | timeout 3 sendmail -f alice@club.test y@outside.test", user="roundcube"
-    )
+    code, output = execute(system.main, "sh", "-c", ": > /data/spool/postfix/maildrop/x", user="roundcube")
     assert code != 0, output
 
 
