@@ -154,11 +154,14 @@ def test_main_takes_from_an_account_its_own_messages_alone(system: System, alice
         for headers in OWN:
             for sender in ("alice@club.test", ""):
                 assert answer(session, sender, bob.address, *headers)[0] == 250, headers
-        for headers in FOREIGN:
-            code, text = answer(session, "alice@club.test", bob.address, *headers)
-            assert (code, text[:5]) == (550, "5.7.1"), headers
         assert answer(session, "", bob.address, "From: bob@club.test")[0] == 550
         assert answer(session, "bob@club.test", "erin@outside.test", *OWN[0])[0] == 550
+    # Postfix answers slowly to who errs often on one connection.
+    for first in range(0, len(FOREIGN), 4):
+        with relay(system, credential(system, alice)) as session:
+            for headers in FOREIGN[first : first + 4]:
+                code, text = answer(session, "alice@club.test", bob.address, *headers)
+                assert (code, text[:5]) == (550, "5.7.1"), headers
     told = {
         one["kind"]: one for one in system.cli.ok("status", "--json").json()["refusals"] if one["account"] == "alice"
     }
@@ -220,6 +223,7 @@ def test_without_the_check_an_accounts_mail_waits_and_other_mail_arrives(system:
     system.world.wait_for(word)
 
 
+@pytest.mark.once
 def test_the_accounts_of_an_alias_write_as_it_where_the_operator_allows_it(
     system: System, alice: Account, bob: Account
 ) -> None:
