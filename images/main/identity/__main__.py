@@ -61,6 +61,7 @@ class Session(Milter.Base):
         self._readers.update(readers.find(plain(address))[1:])
         return Milter.CONTINUE
 
+    @Milter.noreply
     def header(self, name: str, value: str) -> int:
         """A header, as Postfix would deliver it."""
         if name.strip().lower() == HEADER.lower():

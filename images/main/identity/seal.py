@@ -39,10 +39,12 @@ class Content:
     def header(self, name: str, value: str) -> None:
         """A header; the order counts."""
         name = name.strip().lower()
+        if name not in _SEALED and name not in _LATE and not name.startswith("content-"):
+            return
         text = value.encode(errors="surrogateescape").translate(None, _BLANK)
         if name in _LATE:
             self._late[name] = blake2b(self._late[name] + text).digest()
-        elif name in _SEALED or name.startswith("content-"):
+        else:
             text = self._own_host.sub(b"", text) if name in {"to", "cc"} else text
             self._headers.update(b"%b:%b\n" % (name.encode(errors="surrogateescape"), text))
 

@@ -17,17 +17,21 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 def as_json(view: AliasView) -> dict[str, Any]:
     """An alias as a JSON object."""
-    return {"address": view.address, "targets": list(view.targets)}
+    return {"address": view.address, "targets": list(view.targets), "send": view.send}
 
 
 @app.command()
 def add(
     address: Address,
     targets: Annotated[list[str], typer.Argument(help="Accounts, aliases or outside addresses.", show_default=False)],
+    send: Annotated[
+        bool | None,
+        typer.Option("--send/--no-send", help="Whether its accounts may write as it.", show_default=False),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Add an alias, or more targets to one that exists."""
-    view = aliases.add(context(), address, targets)
+    view = aliases.add(context(), address, targets, send=send)
     if json:
         output.document(as_json(view))
 
@@ -39,7 +43,10 @@ def list_(json: Json = False) -> None:
     if json:
         output.document([as_json(view) for view in found])
         return
-    output.table(("ADDRESS", "TARGETS"), ((view.address, ", ".join(view.targets) or "(all deleted)") for view in found))
+    output.table(
+        ("ADDRESS", "TARGETS", "SEND"),
+        ((view.address, ", ".join(view.targets) or "(all deleted)", "yes" if view.send else "no") for view in found),
+    )
 
 
 @app.command()

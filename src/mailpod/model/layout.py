@@ -1,6 +1,7 @@
 """What lies where: the containers of a system, and the files the control plane gives them."""
 
 import json
+from collections.abc import Iterable
 from ipaddress import ip_address
 
 from mailpod.model import networks
@@ -128,7 +129,12 @@ def _disk(account: Account) -> int:
 
 
 def account_files(
-    account: Account, identity: Identity, authority: str, operator_key: str, main_fingerprint: str
+    account: Account,
+    identity: Identity,
+    authority: str,
+    operator_key: str,
+    main_fingerprint: str,
+    send_as: Iterable[str] = (),
 ) -> list[File]:
     """The files an account has from the control plane; everything else on its volume is its own.
 
@@ -136,6 +142,7 @@ def account_files(
         authority: the authority's certificate, PEM.
         operator_key: public line of the control plane's SSH key.
         main_fingerprint: of main's TLS public key; only its holder may use the account's port 25.
+        send_as: aliases that the account may write as.
     """
     keys = "".join(f"{key}\n" for key in account.ssh_keys)
     return [
@@ -145,6 +152,7 @@ def account_files(
         File("etc/ssh/user_keys", keys.encode()),
         *tls_files(identity, authority),
         File("etc/relay/sasl_passwd", f"{_RELAY} {account.name}:{identity.relay_secret}\n".encode(), 0o600),
+        File("etc/relay/send_as", "".join(f"{address}\n" for address in send_as).encode()),
         File("etc/relay/main_key", f"{main_fingerprint} main\n".encode()),
         File("etc/quota", f"{account.quota} {quota_token(identity.relay_secret)}\n".encode(), 0o600),
     ]

@@ -176,11 +176,13 @@ class Alias(_Record):
         accounts: ids of accounts, each perhaps with a `+tag`. Not names: whoever gets the name of an account that was
             deleted does not get its place here.
         targets: local parts of other aliases, perhaps with a `+tag`, or addresses elsewhere.
+        send: its accounts may write as it.
     """
 
     local_part: str
     accounts: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+    send: bool = False
 
     @model_validator(mode="after")
     def _stands_for_something(self) -> "Alias":

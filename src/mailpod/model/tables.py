@@ -50,20 +50,21 @@ def render(
     people = sorted(accounts, key=lambda account: account.name)
     active = [account for account in people if not account.frozen]
     frozen = [account for account in people if account.frozen]
-    expansions = expand(system, people, aliases)
+    shared = list(aliases)
+    expansions = expand(system, people, shared)
     limited = _limited(system, active, expansions)
     return {
         "postfix/recipients": _lines(f"{a.canonical(system.domain)} OK" for a in people),
         "postfix/aliases": _lines(f"{address} {', '.join(to)}" for address, to in sorted(expansions.items())),
         "postfix/transport": _transport(system, people),
-        "postfix/senders": _senders(system, people),
+        "postfix/senders": _senders(system, people, shared),
         "postfix/frozen": _lines(f"{address} {_FROZEN}" for a in frozen for address in _own(system, a)),
         "postfix/access": _access(system, expansions),
         "postfix/limited": _lines(f"{address} limited" for address in limited),
         "quota/accounts": _lines(
             f"{address} {internal_name(a.name)} {quota_token(relay_secrets[a.id])}" for address, a in limited.items()
         ),
-        "identity/accounts": _authors(system, people),
+        "identity/accounts": _authors(system, people, shared),
         "identity/readers": _lines(" ".join(words) for words in _readers(system, people, expansions)),
         "dovecot/logins": _logins(system, active),
         "dovecot/sieve": _filters(system, active),
@@ -147,16 +148,30 @@ def _relay(account: Account) -> str:
     return f"relay:[{internal_name(account.name)}]:25"
 
 
-def _senders(system: System, people: Iterable[Account]) -> str:
-    return _lines(f"{address} {a.name}" for a in people for address in _own(system, a))
+def _senders(system: System, people: Iterable[Account], aliases: Iterable[Alias]) -> str:
+    owners: dict[str, list[str]] = {}
+    for account in people:
+        for address in (*_own(system, account), *sends_as(system, account, aliases)):
+            owners.setdefault(address, []).append(account.name)
+    return _lines(f"{address} {', '.join(names)}" for address, names in owners.items())
 
 
-def _authors(system: System, people: Iterable[Account]) -> str:
+def sends_as(system: System, account: Account, aliases: Iterable[Alias]) -> tuple[str, ...]:
+    """The aliases that an account may write as, because it is in them."""
+    return tuple(
+        f"{alias.local_part}@{system.domain}"
+        for alias in aliases
+        if alias.send and account.id in {split_tag(one)[0] for one in alias.accounts}
+    )
+
+
+def _authors(system: System, people: Iterable[Account], aliases: Iterable[Alias]) -> str:
     # Its servers write reports in names of their own.
     daemons = ("mailer-daemon", "postmaster")
 
     def line(account: Account) -> str:
         own = (*_own(system, account), *(f"{daemon}@{account.fqdn(system.domain)}" for daemon in daemons))
+        own += sends_as(system, account, aliases)
         return " ".join((account.name, str(account.messages_per_hour), account.internet, *own))
 
     return _lines(line(account) for account in people)

@@ -10,7 +10,7 @@ from mailpod.model.records import Account, Alias
 from mailpod.model.tables import split_tag
 from mailpod.services.context import Context
 from mailpod.services.installation import require_main
-from mailpod.services.reconcile import push_tables
+from mailpod.services.reconcile import push_tables, refresh
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,12 @@ class AliasView:
 
     Attributes:
         targets: names of accounts that exist, local parts of aliases, and addresses elsewhere.
+        send: those accounts may write as it.
     """
 
     address: str
     targets: tuple[str, ...]
+    send: bool
 
 
 def views(context: Context) -> list[AliasView]:
@@ -34,16 +36,17 @@ def views(context: Context) -> list[AliasView]:
 def _view(context: Context, alias: Alias) -> AliasView:
     names = {account.id: account.name for account in context.store.accounts()}
     own = [f"{names[one]}{tag}" for one, tag in map(split_tag, alias.accounts) if one in names]
-    return AliasView(f"{alias.local_part}@{context.system.domain}", (*own, *alias.targets))
+    return AliasView(f"{alias.local_part}@{context.system.domain}", (*own, *alias.targets), alias.send)
 
 
-def add(context: Context, address: str, targets: Iterable[str]) -> AliasView:
+def add(context: Context, address: str, targets: Iterable[str], *, send: bool | None = None) -> AliasView:
     """Add an alias, or more targets to one that exists.
 
     Args:
         context: the system.
         address: `contact` or `contact@DOMAIN`.
         targets: accounts by name or address, aliases by address, or addresses elsewhere; `+tag` is kept.
+        send: whether its accounts may write as it; None for as it is, which at first is no.
 
     Raises:
         InvalidInput: an address that cannot be one, or a circle of aliases.
@@ -53,13 +56,15 @@ def add(context: Context, address: str, targets: Iterable[str]) -> AliasView:
     """
     local_part = shared_local_part(address, context.system.domain)
     wanted = tuple(targets)
-    _extended(context, local_part, wanted)
+    _extended(context, local_part, wanted, send)
     require_main(context)
     with context.store.lock(), _as_before_on_failure(context, local_part):
         # What was right above may have changed before the lock was ours.
-        alias = _extended(context, local_part, wanted)
+        before = _known(context).get(local_part)
+        alias = _extended(context, local_part, wanted, send)
         context.store.save_alias(alias)
         push_tables(context)
+    _tell(context, before, alias)
     return _view(context, alias)
 
 
@@ -71,12 +76,27 @@ def delete(context: Context, address: str) -> str:
         MailpodError: main does not run or does not answer; nothing has changed.
     """
     local_part = shared_local_part(address, context.system.domain)
-    context.store.alias(local_part)
+    before = context.store.alias(local_part)
     require_main(context)
     with context.store.lock(), _as_before_on_failure(context, local_part):
         context.store.forget_alias(local_part)
         push_tables(context)
+    _tell(context, before, None)
     return local_part
+
+
+def _tell(context: Context, before: Alias | None, after: Alias | None) -> None:
+    """Let the accounts know as what they may write; one that does not answer learns it from `apply`."""
+    context.look_again()
+    allowed = [
+        {split_tag(one)[0] for one in alias.accounts} if alias and alias.send else set() for alias in (before, after)
+    ]
+    for account in context.store.accounts():
+        if account.id in allowed[0] ^ allowed[1]:
+            try:
+                refresh(context, account)
+            except MailpodError as problem:
+                context.progress(f"{problem.what}; once it answers, run: mailpod apply")
 
 
 @contextlib.contextmanager
@@ -100,7 +120,7 @@ def _known(context: Context) -> dict[str, Alias]:
     return {alias.local_part: alias for alias in context.store.aliases()}
 
 
-def _extended(context: Context, local_part: str, wanted: Iterable[str]) -> Alias:
+def _extended(context: Context, local_part: str, wanted: Iterable[str], send: bool | None) -> Alias:
     """The alias with more targets; raises like `add`."""
     domain = context.system.domain
     people = {account.name: account for account in context.store.accounts()}
@@ -115,7 +135,12 @@ def _extended(context: Context, local_part: str, wanted: Iterable[str]) -> Alias
             accounts.append(f"{found[0].id}{found[1]}")
         else:
             targets.append(_other(domain, known, text))
-    alias = Alias(local_part=local_part, accounts=tuple(dict.fromkeys(accounts)), targets=tuple(dict.fromkeys(targets)))
+    alias = Alias(
+        local_part=local_part,
+        accounts=tuple(dict.fromkeys(accounts)),
+        targets=tuple(dict.fromkeys(targets)),
+        send=before is not None and before.send if send is None else send,
+    )
     _check_circle({**known, local_part: alias}, local_part)
     return alias
 

@@ -10,8 +10,9 @@ from mailpod.model import layout
 from mailpod.model.archive import File
 from mailpod.model.errors import MailpodError
 from mailpod.model.identity import Identity
-from mailpod.model.records import Account, System
+from mailpod.model.records import Account, Alias, System
 from mailpod.model.spec import WorkloadSpec
+from mailpod.model.tables import sends_as
 from mailpod.services.channel import Channel
 from mailpod.services.images import ACCOUNT
 from mailpod.store import Store
@@ -68,7 +69,8 @@ class Context:
 
     def look_again(self) -> None:
         """Read the installation anew when it is asked for next: another command may have changed it."""
-        self.__dict__.pop("system", None)
+        for name in ("system", "aliases"):
+            self.__dict__.pop(name, None)
 
     def require_system(self) -> None:
         """Refuse what needs a system before there is one; raises like `system`."""
@@ -95,6 +97,11 @@ class Context:
         """An account's keys, made when they are missing."""
         return self.keys.identity(account.id, layout.account_names(self.system, account))
 
+    @cached_property
+    def aliases(self) -> list[Alias]:
+        """Every alias, read once for all accounts; `look_again` forgets them."""
+        return self.store.aliases()
+
     def rotate(self, account: Account) -> None:
         """Give an account other keys toward main; in force once main has its tables and the account its files."""
         self.keys.rotate(account.id, layout.account_names(self.system, account))
@@ -109,6 +116,7 @@ class Context:
             self.keys.authority(),
             self.keys.operator()[1],
             fingerprint(self.main_identity),
+            sends_as(self.system, account, self.aliases),
         )
 
     def account_spec(self, account: Account) -> WorkloadSpec:

@@ -366,6 +366,7 @@ def test_one_json_document_and_all_else_on_standard_error(mailpod, system):
     assert json.loads(mailpod("alias", "add", "team", "alice", "--json").out) == {
         "address": "team@example.org",
         "targets": ["alice"],
+        "send": False,
     }
     assert len(json.loads(mailpod("alias", "list", "--json").out)) == 1
     assert json.loads(mailpod("alias", "delete", "team", "--json").out) == {"address": "team@example.org"}
@@ -397,7 +398,7 @@ def test_words_for_people(mailpod, system, monkeypatch):
     assert (applied.out, applied.err) == ("", ""), "each step was told when it was taken"
     assert system.said.count("create mailpod-alice") == 1
     mailpod("alias", "add", "team", "alice", "bob")
-    assert mailpod("alias", "list").out == "team@example.org\talice, bob\n"
+    assert mailpod("alias", "list").out == "team@example.org\talice, bob\tno\n"
     assert "account undelete alice" in mailpod("account", "delete", "alice", "--yes").err
     assert mailpod("ca").out.startswith("-----BEGIN CERTIFICATE-----\n")
     assert mailpod("down", "--purge", "--yes").code == 0

@@ -156,7 +156,9 @@ def test_two_accounts_of_one_name_share_no_volume():
 
 
 def test_the_files_of_an_account():
-    files = {f.path: f for f in layout.account_files(ALICE, IDENTITY, "CA", "ssh-ed25519 OP", "AA:BB")}
+    files = {
+        f.path: f for f in layout.account_files(ALICE, IDENTITY, "CA", "ssh-ed25519 OP", "AA:BB", ["team@example.org"])
+    }
     assert {path: file.content for path, file in files.items()} == {
         "etc/ssh/ssh_host_ed25519_key": b"HOST KEY",
         "etc/ssh/ssh_host_ed25519_key.pub": b"ssh-ed25519 H\n",
@@ -167,6 +169,7 @@ def test_the_files_of_an_account():
         "etc/tls/ca.pem": b"CA",
         "etc/relay/sasl_passwd": b"[main.mailpod.internal]:10025 alice:S\n",
         "etc/relay/main_key": b"AA:BB main\n",
+        "etc/relay/send_as": b"team@example.org\n",
         "etc/quota": f"0 {quota_token('S')}\n".encode(),
     }
     assert {path for path, file in files.items() if file.mode == 0o600} == {

@@ -107,6 +107,19 @@ def test_the_exact_tables_of_two_accounts_and_an_alias():
     )
 
 
+def test_the_accounts_of_an_alias_write_as_it_where_that_is_allowed():
+    """Those it names itself, whatever else it stands for; not those of an alias that it stands for."""
+    inner = alias("inner", "b1")
+    contact = alias("contact", "a1+tag", "gone", "inner", "x@y.example")
+    tables = rendered(aliases=[inner, contact.model_copy(update={"send": True})])
+    assert "contact@example.org alice\n" in tables["postfix/senders"]
+    assert tables["identity/accounts"].splitlines()[0].endswith(" contact@example.org")
+    assert "contact@example.org" not in tables["identity/accounts"].splitlines()[1]
+    team = alias("team", "b1", "a1").model_copy(update={"send": True})
+    assert "team@example.org alice, bob\n" in rendered(aliases=[team])["postfix/senders"]
+    assert "contact" not in rendered(aliases=[contact])["postfix/senders"]
+
+
 def test_the_webmail_is_told_which_deleted_accounts_can_come_back():
     """So that it can drop what belonged to any other, and a new alice is not taken for the old one."""
     old = ALICE.model_copy(update={"id": "a0", "deleted": FIRST})
@@ -287,10 +300,10 @@ LINES = {
         r"[a-z0-9.-]+ (relay:\[[a-z0-9-]+\.mailpod\.internal\]:25|frozen:\[127\.0\.0\.1\]:10028|error:5\.1\.1 .+)"
     ),
     "postfix/frozen": rf"{ADDRESS} frozen:\[127\.0\.0\.1\]:10028",
-    "postfix/senders": rf"{ADDRESS} [a-z0-9-]+",
+    "postfix/senders": rf"{ADDRESS} [a-z0-9-]+(, [a-z0-9-]+)*",
     "postfix/limited": rf"{ADDRESS} limited",
     "quota/accounts": rf"{ADDRESS} [a-z0-9-]+\.mailpod\.internal [0-9a-f]{{64}}",
-    "identity/accounts": rf"[a-z0-9-]+ [0-9]+ (none|mail|all)( {ADDRESS}){{4}}",
+    "identity/accounts": rf"[a-z0-9-]+ [0-9]+ (none|mail|all)( {ADDRESS}){{4,}}",
     "identity/readers": rf"{ADDRESS}( [a-z0-9-]+)+",
     "postfix/access": rf"{ADDRESS} 450 4\.3\.0 .+",
     "dovecot/logins": rf"(_?[a-z0-9-]+|{ADDRESS}):::::::host=[a-z0-9-]+\.mailpod\.internal",

@@ -3,7 +3,7 @@ from tests.fakes.steps import Steps
 from tests.fakes.system import PASSWORD
 
 from mailpod.model.errors import AlreadyExists, InvalidInput, MailpodError, NotFound
-from mailpod.services import accounts, aliases
+from mailpod.services import accounts, aliases, installation
 
 
 def targets(system, local_part):
@@ -164,3 +164,35 @@ def test_an_undeleted_account_does_not_take_an_aliases_address(system):
         accounts.undelete(system.process(), "alice")
     with pytest.raises(AlreadyExists):
         accounts.create(system.process(), "alice", PASSWORD)
+
+
+def allowed(system, name):
+    """The aliases that an account knows it may write as."""
+    return system.files_of(system.store.account(name))["etc/relay/send_as"].decode().split()
+
+
+def test_accounts_learn_that_they_may_write_as_an_alias(system):
+    """With the next target nothing changes for the others; without the right, or the alias, for all."""
+    system.up("alice", "bob")
+    assert aliases.add(system.process(), "team", ["alice"]).send is False
+    assert allowed(system, "alice") == []
+    assert aliases.add(system.process(), "team", ["alice"], send=True).send is True
+    assert allowed(system, "alice") == ["team@example.org"]
+    assert aliases.add(system.process(), "team", ["bob"]).send is True
+    assert allowed(system, "bob") == allowed(system, "alice") == ["team@example.org"]
+    aliases.add(system.process(), "team", ["alice"], send=False)
+    assert allowed(system, "bob") == allowed(system, "alice") == []
+    aliases.add(system.process(), "team", ["alice"], send=True)
+    aliases.delete(system.process(), "team")
+    assert allowed(system, "alice") == []
+    system.check_converged()
+
+
+def test_an_account_that_is_down_learns_it_from_apply(system):
+    system.up("alice", "bob")
+    system.world.containers["mailpod-alice"].state = "exited"
+    aliases.add(system.process(), "team", ["alice", "bob"], send=True)
+    assert "mailpod apply" in system.said[-1]
+    assert (allowed(system, "alice"), allowed(system, "bob")) == ([], ["team@example.org"])
+    installation.apply(system.process())
+    system.check_converged()
