@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 
 from mailpod.model.names import ROLES
+from mailpod.model.networks import account_address
 from mailpod.model.records import FILTERS, NO_QUOTA, Account, Alias, System
 
 INTERNAL = "mailpod.internal"
@@ -221,16 +222,22 @@ def _limited(
 
 def _logins(system: System, people: Iterable[Account]) -> str:
     # passwd-file with extra fields only: the password is for the account's own servers to check.
-    return _lines(f"{login}:::::::host={internal_name(a.name)}" for a in people for login in _login_names(system, a))
+    return _lines(f"{login}:::::::{_server(system, a)}" for a in people for login in _login_names(system, a))
+
+
+def _server(system: System, account: Account) -> str:
+    # The name is for the certificate alone: of an address asked for by name the proxy is sure for ten seconds.
+    address = account_address(system.ipv6_subnet, account.network, account.id)
+    return f"host={internal_name(account.name)} hostip={address}"
 
 
 def _filters(system: System, people: Iterable[Account]) -> str:
-    return _lines(f"{login}:::::::{_filter_server(a)}" for a in people for login in _login_names(system, a))
+    return _lines(f"{login}:::::::{_filter_server(system, a)}" for a in people for login in _login_names(system, a))
 
 
-def _filter_server(account: Account) -> str:
+def _filter_server(system: System, account: Account) -> str:
     if FILTERS[account.stack] == "sieve":
-        return f"proxy host={internal_name(account.name)}"
+        return f"proxy {_server(system, account)}"
     return "nologin"
 
 

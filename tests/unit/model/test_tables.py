@@ -18,7 +18,7 @@ ALICE = Account(
     ssh_keys=("ssh-ed25519 AAAA alice",),
 )
 BOB = Account(id="b1", name="bob", created=FIRST, stack="dovecot")
-IDS = {"a1", "b1", "gone", *(f"id{number}" for number in range(8))}
+IDS = {"a1", "b1", "gone", *(f"1d{number}" for number in range(8))}
 
 
 def rendered(accounts=(ALICE, BOB), aliases=()):
@@ -71,14 +71,14 @@ def test_the_exact_tables_of_two_accounts_and_an_alias():
         "bob 300 all bob@example.org box@bob.example.org mailer-daemon@bob.example.org postmaster@bob.example.org\n"
     )
     assert tables["dovecot/logins"] == (
-        "alice:::::::host=alice.mailpod.internal\n"
-        "alice@example.org:::::::host=alice.mailpod.internal\n"
-        "box@alice.example.org:::::::host=alice.mailpod.internal\n"
-        "_a1:::::::host=alice.mailpod.internal\n"
-        "bob:::::::host=bob.mailpod.internal\n"
-        "bob@example.org:::::::host=bob.mailpod.internal\n"
-        "box@bob.example.org:::::::host=bob.mailpod.internal\n"
-        "_b1:::::::host=bob.mailpod.internal\n"
+        "alice:::::::host=alice.mailpod.internal hostip=fd00::a1\n"
+        "alice@example.org:::::::host=alice.mailpod.internal hostip=fd00::a1\n"
+        "box@alice.example.org:::::::host=alice.mailpod.internal hostip=fd00::a1\n"
+        "_a1:::::::host=alice.mailpod.internal hostip=fd00::a1\n"
+        "bob:::::::host=bob.mailpod.internal hostip=fd00::b1\n"
+        "bob@example.org:::::::host=bob.mailpod.internal hostip=fd00::b1\n"
+        "box@bob.example.org:::::::host=bob.mailpod.internal hostip=fd00::b1\n"
+        "_b1:::::::host=bob.mailpod.internal hostip=fd00::b1\n"
     )
     # Only bob's server takes Sieve scripts.
     assert tables["dovecot/sieve"] == (
@@ -86,10 +86,10 @@ def test_the_exact_tables_of_two_accounts_and_an_alias():
         "alice@example.org:::::::nologin\n"
         "box@alice.example.org:::::::nologin\n"
         "_a1:::::::nologin\n"
-        "bob:::::::proxy host=bob.mailpod.internal\n"
-        "bob@example.org:::::::proxy host=bob.mailpod.internal\n"
-        "box@bob.example.org:::::::proxy host=bob.mailpod.internal\n"
-        "_b1:::::::proxy host=bob.mailpod.internal\n"
+        "bob:::::::proxy host=bob.mailpod.internal hostip=fd00::b1\n"
+        "bob@example.org:::::::proxy host=bob.mailpod.internal hostip=fd00::b1\n"
+        "box@bob.example.org:::::::proxy host=bob.mailpod.internal hostip=fd00::b1\n"
+        "_b1:::::::proxy host=bob.mailpod.internal hostip=fd00::b1\n"
     )
     assert tables["postfix/limited"] == tables["quota/accounts"] == ""
     # printf %s 'secret of a1' | openssl dgst -sha256 -binary | base64
@@ -224,7 +224,7 @@ def states(draw):
     """Accounts, and aliases of them, of each other without a circle, of outside addresses and of accounts long gone."""
     accounts = [
         Account(
-            id=f"id{number}",
+            id=f"1d{number}",
             name=name,
             created=FIRST + timedelta(seconds=draw(st.integers(0, 3))),
             quota=draw(st.sampled_from([0, MIN_QUOTA])),
@@ -233,7 +233,7 @@ def states(draw):
         )
         for number, name in enumerate(draw(st.lists(st.sampled_from(NAMES), unique=True)))
     ]
-    aliases, known = [], [*(f"id{number}" for number in range(len(NAMES))), "id1+tag", *OUTSIDE]
+    aliases, known = [], [*(f"1d{number}" for number in range(len(NAMES))), "1d1+tag", *OUTSIDE]
     for local_part in draw(st.lists(st.sampled_from(SHARED), unique=True)):
         targets = draw(st.lists(st.sampled_from(known), min_size=1, max_size=4, unique=True))
         aliases.append(alias(local_part, *targets))
@@ -293,6 +293,7 @@ def test_roles_reach_somebody_as_soon_as_there_is_an_account(state):
 
 
 ADDRESS = r"[^\s@,:]+@[a-z0-9.-]+"
+SERVER = r"host=[a-z0-9-]+\.mailpod\.internal hostip=[0-9a-f:]+"
 LINES = {
     "postfix/recipients": rf"{ADDRESS} OK",
     "postfix/aliases": rf"{ADDRESS} {ADDRESS}(, {ADDRESS})*",
@@ -306,8 +307,8 @@ LINES = {
     "identity/accounts": rf"[a-z0-9-]+ [0-9]+ (none|mail|all)( {ADDRESS}){{4,}}",
     "identity/readers": rf"{ADDRESS}( [a-z0-9-]+)+",
     "postfix/access": rf"{ADDRESS} 450 4\.3\.0 .+",
-    "dovecot/logins": rf"(_?[a-z0-9-]+|{ADDRESS}):::::::host=[a-z0-9-]+\.mailpod\.internal",
-    "dovecot/sieve": rf"(_?[a-z0-9-]+|{ADDRESS}):::::::(nologin|proxy host=[a-z0-9-]+\.mailpod\.internal)",
+    "dovecot/logins": rf"(_?[a-z0-9-]+|{ADDRESS}):::::::{SERVER}",
+    "dovecot/sieve": rf"(_?[a-z0-9-]+|{ADDRESS}):::::::(nologin|proxy {SERVER})",
     "dovecot/relay": r"[a-z0-9-]+:\{SHA256\}[A-Za-z0-9+/]{43}=",
     "ssh/jump_keys": r'restrict,port-forwarding(,permitopen="[a-z0-9.*-]+:22")+ ssh-[a-z0-9]+ \w+( \w+)?',
     "roundcube/identities": rf"_[a-z0-9]+( (procmail|sieve) [a-z0-9-]+ {ADDRESS} {ADDRESS})?",
