@@ -108,7 +108,7 @@ def test_mail_for_an_account_that_is_stopped_waits_in_main(undamaged: System) ->
 @pytest.mark.once
 def test_accounts_that_hang_do_not_keep_others_from_their_mail(undamaged: System, alice: Account) -> None:
     """They take connections and say nothing. Their mail waits, as that of accounts that are down does."""
-    hanging = [undamaged.create(f"hanging{number}") for number in range(12)]
+    hanging = [undamaged.create(f"hanging{number}") for number in range(6)]
     for account in hanging:
         undamaged.engine.account(account.name).pause()
     words = {account: [undamaged.post(account.address) for _ in range(3)] for account in hanging}
