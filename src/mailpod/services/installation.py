@@ -96,6 +96,7 @@ def up(context: Context, system: System) -> None:
         with _undone_on_failure(context, before):
             # Another command may have added one meanwhile.
             context.adopt(system.model_copy(update={"networks": before.networks if before else ()}))
+            networks.tell_neighbours(context)
             _deploy(context)
         converge(context)
 

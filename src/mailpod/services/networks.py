@@ -13,7 +13,12 @@ from mailpod.services.context import Context
 
 
 def check_prefix(context: Context, system: System) -> None:
-    """Refuse a prefix whose addresses could not be reached, and tell what else it needs."""
+    """Refuse a prefix whose addresses could not be reached.
+
+    Raises:
+        InvalidInput: it is the machine's own network.
+        MailpodError: the engine would translate its addresses.
+    """
     if not system.ipv6_routed or not context.engine_is_here:
         return
     prefix = system.ipv6_subnet
@@ -28,6 +33,12 @@ def check_prefix(context: Context, system: System) -> None:
             "this engine translates IPv6 addresses (ip6tables in /etc/docker/daemon.json)",
             'take "ip6tables" out of that file and start the engine again, or use Docker Engine 27 or newer',
         )
+
+
+def tell_neighbours(context: Context) -> None:
+    """Say what a prefix needs that is a part of the machine's own network."""
+    prefix = context.system.ipv6_subnet
+    neighbours = routes.on_link(prefix) if context.system.ipv6_routed and context.engine_is_here else None
     if neighbours:
         context.progress(
             f"{prefix} is part of {neighbours[1]} on {neighbours[0]}: its addresses have to be announced there"
