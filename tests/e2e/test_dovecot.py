@@ -199,30 +199,76 @@ def test_a_killed_account_loses_nothing(system: System, dora: Account) -> None:
     until(all_there, "every message that was acknowledged", 60, every=0.5)
 
 
-def test_a_message_whose_delivery_was_not_noted_is_kept_once(system: System, dora: Account) -> None:
-    """The account is killed between the file in the mailbox and Postfix's note of it, and delivers again."""
-    container = system.engine.account(dora.name)
+class Queue:
+    """The queue of an account's Postfix."""
 
-    def shell(script: str, user: str = "root") -> str:
-        code, output = execute(container, "sh", "-c", f"cd /data/spool/postfix; {script}", user=user)
+    def __init__(self, system: System, account: Account) -> None:
+        self._container = system.engine.account(account.name)
+        self.flush()
+
+    def shell(self, script: str, user: str = "root") -> str:
+        """What a script in the queue's directory writes, which has to succeed."""
+        code, output = execute(self._container, "sh", "-c", f"cd /data/spool/postfix; {script}", user=user)
         assert code == 0, output
         return output
 
-    until(lambda: not shell("postqueue -f; postqueue -j"), "an empty queue", every=0.5)
-    shell("s6-svc -wD -d /run/service/dovecot")
+    def flush(self) -> None:
+        """Have all of it delivered."""
+        until(lambda: not self.shell("postqueue -f; postqueue -j"), "an empty queue", every=0.5)
+
+    def stop(self, service: str) -> None:
+        """Stop Postfix or Dovecot."""
+        self.shell(f"s6-svc -wD -d /run/service/{service}")
+
+    def start(self) -> None:
+        """Start both."""
+        self.shell("s6-svc -u /run/service/dovecot; s6-svc -u /run/service/postfix; /usr/lib/mailpod/health/banners 20")
+
+    def deferred(self) -> int:
+        """How many messages are put off."""
+        return len(self.shell("find deferred -type f", user="postfix").split())
+
+
+@pytest.fixture
+def queue(system: System, dora: Account) -> Queue:
+    """Her queue, empty."""
+    return Queue(system, dora)
+
+
+def test_a_message_whose_delivery_was_not_noted_is_kept_once(system: System, dora: Account, queue: Queue) -> None:
+    """The account is killed between the file in the mailbox and Postfix's note of it, and delivers again."""
+    queue.stop("dovecot")
     word = system.post(dora.short_address)
-    until(lambda: shell("find deferred -type f", user="postfix"), "a message that is put off")
-    shell("s6-svc -wD -d /run/service/postfix")
-    shell("rm -rf /tmp/kept && cp -a deferred /tmp/kept", user="postfix")
-    shell("s6-svc -u /run/service/dovecot; s6-svc -u /run/service/postfix; /usr/lib/mailpod/health/banners 20")
-    until(lambda: not shell("postqueue -f; postqueue -j"), "an empty queue", every=0.5)
+    until(lambda: queue.deferred() == 1, "a message that is put off")
+    queue.stop("postfix")
+    queue.shell("rm -rf /tmp/kept && cp -a deferred /tmp/kept", user="postfix")
+    queue.start()
+    queue.flush()
     system.wait_for(dora, word)
-    shell("s6-svc -wD -d /run/service/postfix")
-    shell("mv /tmp/kept/?/* active", user="postfix")
-    shell("s6-svc -u /run/service/postfix; /usr/lib/mailpod/health/banners 20")
-    until(lambda: not shell("find incoming active deferred -type f", user="postfix"), "an empty queue")
+    queue.stop("postfix")
+    queue.shell("mv /tmp/kept/?/* active", user="postfix")
+    queue.start()
+    until(lambda: not queue.shell("find incoming active deferred -type f", user="postfix"), "an empty queue")
     with system.mailbox(dora) as mailbox:
         assert mailbox.count(word) == 1
+
+
+def test_of_two_copies_that_come_at_the_same_moment_one_waits_for_the_other(
+    system: System, dora: Account, queue: Queue
+) -> None:
+    """As when main and the account are killed together: the account has the message, and main hands it in again."""
+    word = system.post(dora.short_address)
+    system.wait_for(dora, word)
+    script = f"""
+        file=$(grep -rl {word} /data/home/Maildir/new /data/home/Maildir/cur)
+        id=$(sed -n '/by mail[.]/ s/.* id \\([0-9A-Za-z]*\\).*/\\1/p' $file)
+        ask() {{ /usr/lib/mailpod/stack/delivered $id {dora.address} "$(date -R)"; echo $?; }}
+        mv $file /tmp/taken-away
+        ask
+        {{ sleep 1; mv /tmp/taken-away $file; }} &
+        ask
+    """
+    assert queue.shell(script, user="box").split() == ["1", "0"]
 
 
 def test_its_owner_logs_in_over_ssh_and_has_a_filter(system: System, dora: Account, tmp_path: Path) -> None:

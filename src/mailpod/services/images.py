@@ -9,12 +9,14 @@ from typing import get_args
 
 from mailpod.engine.port import Engine
 from mailpod.host.base_image import ensure_base_image
+from mailpod.host.locks import lock
 from mailpod.model.records import DEFAULT_STACK, Stack
 
 SOURCES = Path(__file__).resolve().parents[3]
 """The folder that holds `compose.yaml` and `images/`."""
 
 _DEBIAN = "mailpod/base:trixie"
+_BUILD_SECONDS = 1800
 
 
 @dataclass(frozen=True)
@@ -69,15 +71,22 @@ def needed(stacks: Iterable[Stack]) -> list[Image]:
 def ensure_images(engine: Engine, progress: Callable[[str], None], images: Iterable[Image]) -> None:
     """Build those of `images` that are missing, and first what they stand on."""
     for image in images:
-        if engine.has_image(image.tag):
-            continue
-        if image.base:
-            ensure_images(engine, progress, [image.base])
-        else:
-            ensure_base_image(engine, _DEBIAN, progress)
-        base = image.base.tag if image.base else _DEBIAN
-        progress(f"building {image.tag} (some minutes, once)")
-        engine.build_image(image.context, image.tag, image.target, {"BASE": base}, _ignore)
+        if not engine.has_image(image.tag):
+            with lock(image.repository.replace("/", "-"), _BUILD_SECONDS):
+                _build(engine, progress, image)
+
+
+def _build(engine: Engine, progress: Callable[[str], None], image: Image) -> None:
+    # Another process may have built it while this one waited.
+    if engine.has_image(image.tag):
+        return
+    if image.base:
+        ensure_images(engine, progress, [image.base])
+    else:
+        ensure_base_image(engine, _DEBIAN, progress)
+    base = image.base.tag if image.base else _DEBIAN
+    progress(f"building {image.tag} (some minutes, once)")
+    engine.build_image(image.context, image.tag, image.target, {"BASE": base}, _ignore)
 
 
 def _ignore(_line: str) -> None:
