@@ -51,6 +51,6 @@ step "hadolint" lint_images
 if [ -n "$fast" ]; then
     step "pytest" exec "$bin/python" -m pytest --numprocesses 2 -m "not engine" --ignore=tests/e2e "$@"
 fi
-step "engine and programs" "$bin/python" -m mailpod.host chromium swaks mbsync curl
+step "engine and programs" "$bin/python" -m mailpod.host chromium swaks mbsync curl sshd
 # Two systems side by side, one of each stack, and what needs neither beside the shorter one (tests/conftest.py).
 step "pytest" exec "$bin/python" -m pytest --numprocesses 2 --dist loadgroup "$@"

@@ -4,6 +4,7 @@ system.toml               the installation
 accounts/NAME.toml        accounts
 deleted/ID.toml           deleted accounts whose volume is kept
 aliases/LOCAL_PART.toml   shared addresses
+nodes/NAME.toml           machines of a Swarm
 secrets/                  keys (mode 0700), see `mailpod.services.keys`
 """
 
@@ -22,7 +23,7 @@ from pydantic import BaseModel, ValidationError
 from mailpod.flock import acquire
 from mailpod.model.errors import MailpodError, NotFound
 from mailpod.model.names import is_label
-from mailpod.model.records import Account, Alias, System
+from mailpod.model.records import Account, Alias, Node, System
 
 Record = TypeVar("Record", bound=BaseModel)
 
@@ -192,9 +193,25 @@ class Store:
         self.alias(local_part)
         self._alias_path(local_part).unlink()
 
+    def nodes(self) -> list[Node]:
+        """Every other machine of the Swarm that is reached over SSH, by name."""
+        return _read_all(self.folder / "nodes", Node)
+
+    def find_node(self, name: str) -> Node | None:
+        """The machine `name`, or None when it has no record."""
+        return _find(self._node_path(name), Node) if "/" not in name else None
+
+    def save_node(self, node: Node) -> None:
+        """Write a machine's record."""
+        self._write(self._node_path(node.name), node)
+
+    def forget_node(self, name: str) -> None:
+        """Remove a machine's record, if there is one."""
+        self._node_path(name).unlink(missing_ok=True)
+
     def erase(self) -> None:
         """Remove all of the desired state and the keys; what else lies in the folder stays."""
-        for name in ("accounts", "deleted", "aliases", "secrets"):
+        for name in ("accounts", "deleted", "aliases", "nodes", "secrets"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
         locks = (".lock", ".tables", ".converge", ".system")
         for name in ("compose.env", "compose.override.json", *locks, "system.toml"):
@@ -205,6 +222,9 @@ class Store:
 
     def _alias_path(self, local_part: str) -> Path:
         return self.folder / "aliases" / f"{local_part}.toml"
+
+    def _node_path(self, name: str) -> Path:
+        return self.folder / "nodes" / f"{name}.toml"
 
     def _write(self, path: Path, record: BaseModel) -> None:
         document = record.model_dump(mode="json", exclude_none=True)

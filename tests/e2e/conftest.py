@@ -7,6 +7,7 @@ from typing import get_args
 import pytest
 from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 from tests.e2e.support.browser import PATIENCE, chromium
+from tests.e2e.support.swarm import SwarmSystem, running_swarm
 from tests.e2e.support.system import Account, System, running_system
 
 from mailpod.model.records import DEFAULT_STACK, Stack
@@ -47,6 +48,13 @@ def system(stack: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sys
         made.first = made.create("alice")
         yield made
         _system = None
+
+
+@pytest.fixture(scope="session")
+def swarm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwarmSystem]:
+    """The main system of guild.test on three machines, with accounts on all of them."""
+    with running_swarm(tmp_path_factory.mktemp("swarm")) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,16 @@ from mailpod.engine.port import Progress
 from mailpod.model.archive import File
 from mailpod.model.errors import EngineUnreachable, MailpodError
 from mailpod.model.layout import main_container
-from mailpod.model.spec import LABEL_INSTANCE, LABEL_ROLE, LABEL_SPEC, EngineInfo, Network, Workload, WorkloadSpec
+from mailpod.model.spec import (
+    LABEL_INSTANCE,
+    LABEL_ROLE,
+    LABEL_SPEC,
+    EngineInfo,
+    Machine,
+    Network,
+    Workload,
+    WorkloadSpec,
+)
 
 
 @dataclass
@@ -116,6 +125,17 @@ class FakeEngine:
             raise MailpodError(f"building {tag} failed: no Dockerfile", "try again, or report it")
         progress(f"Step 1/1 : FROM {arguments.get('BASE', 'scratch')} {target}")
         world.images[tag] = f"{context.name} {target}"
+
+    def spread_images(self, tags, progress):
+        """Nothing: it is one machine."""
+
+    def machines(self):
+        """The one machine."""
+        return [Machine("", "ready", "", "manager", "1", 8 << 30, here=True)]
+
+    def join(self):
+        """No machine joins."""
+        raise MailpodError("this engine is one machine", "add none")
 
     def deploy_main(self, compose_files: Sequence[Path], environment: Mapping[str, str]) -> None:
         world = self._reach("deploy_main")

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from mailpod.cli import output, parse
+from mailpod.cli.node import complete_node
 from mailpod.cli.state import context
 from mailpod.model.errors import InvalidInput
 from mailpod.model.records import DEFAULT_STACK, NO_QUOTA, Internet, Stack
@@ -62,6 +63,7 @@ def as_json(view: AccountView) -> dict[str, Any]:
         "ipv4": view.ipv4,
         "ipv6": view.ipv6,
         "status": view.status,
+        "node": account.node,
         "id": account.id,
         "stack": account.stack,
         "memory": account.memory,
@@ -107,6 +109,14 @@ def create(
     quota: Quota = None,
     internet: Reach = None,
     messages_per_hour: PerHour = None,
+    node: Annotated[
+        str | None,
+        typer.Option(
+            help="Machine of a Swarm; the one with most room by default.",
+            show_default=False,
+            autocompletion=complete_node,
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Create an account; returns when its SMTP, IMAP and SSH servers answer."""
@@ -115,7 +125,7 @@ def create(
         memory, cpus, processes, connections, quota, internet=internet, messages_per_hour=messages_per_hour
     )
     password = parse.password_line() if password_stdin else generate_password()
-    made = accounts.create(context(), name, password, ssh_keys=keys, stack=stack, **limits)
+    made = accounts.create(context(), name, password, ssh_keys=keys, stack=stack, node=node, **limits)
     if json:
         output.document(as_json(made) | {"password": password})
         return

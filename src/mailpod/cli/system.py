@@ -8,6 +8,7 @@ import typer
 from mailpod.cli import output, parse
 from mailpod.cli.state import context, options
 from mailpod.model.plan import describe
+from mailpod.model.records import EngineKind
 from mailpod.services import demo as demonstration
 from mailpod.services import installation
 from mailpod.services import status as status_service
@@ -42,10 +43,13 @@ def up(
             help="IPv6 prefix that is routed to this machine, /64 or larger; none to give it up.", show_default=False
         ),
     ] = None,
+    engine: Annotated[
+        EngineKind | None, typer.Option(help="What runs it; docker at first.", show_default=False)
+    ] = None,
     json: Json = False,
 ) -> None:
     """Deploy or update the main system and every account."""
-    here = context(set_up_engine=True)
+    here = context(set_up_engine=True, engine=engine)
     system = installation.planned(
         here.store,
         domain,
@@ -54,6 +58,7 @@ def up(
         port_base=port_base,
         resolver=resolver,
         ipv6_prefix=ipv6_prefix,
+        engine=engine,
     )
     installation.up(here, system)
     if json:

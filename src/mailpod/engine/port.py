@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mailpod.model.archive import File
-from mailpod.model.spec import EngineInfo, Network, Workload, WorkloadSpec
+from mailpod.model.spec import EngineInfo, Machine, Network, Workload, WorkloadSpec
 
 Progress = Callable[[str], None]
 
@@ -36,6 +36,19 @@ class Engine(Protocol):
         self, context: Path, tag: str, target: str, arguments: Mapping[str, str], progress: Progress
     ) -> None:
         """Build `target` of the Dockerfile in `context`; each line of output goes to `progress`."""
+
+    def spread_images(self, tags: Iterable[str], progress: Progress) -> None:
+        """Give every machine that is up the images of these names, the same to the byte.
+
+        Raises:
+            MailpodError: one of them does not take it.
+        """
+
+    def machines(self) -> list[Machine]:
+        """The machines it runs containers on, by name."""
+
+    def join(self) -> tuple[str, str]:
+        """The token with which one more machine joins, and whom it asks (`ADDRESS:PORT`)."""
 
     def deploy_main(self, compose_files: Sequence[Path], environment: Mapping[str, str]) -> None:
         """Make main run as the Compose files say, with `environment` for their variables."""

@@ -1,5 +1,6 @@
 """What lies where: the containers of a system, and the files the control plane gives them."""
 
+import hashlib
 import json
 from collections.abc import Iterable
 from ipaddress import ip_address
@@ -18,6 +19,7 @@ _CPU_WEIGHT = 128
 _BESIDE_MAIL = 512 * 1024 * 1024
 # The kernel's limit (uname(2)); a container with a longer name is known by its first label to itself.
 _LONGEST_HOSTNAME = 64
+_LONGEST_LABEL = 63
 _RELAY = "[main.mailpod.internal]:10025"
 
 # Dropping privileges (SETUID, SETGID), sshd's privilege separation (SYS_CHROOT) and terminals (AUDIT_WRITE), files to
@@ -28,8 +30,11 @@ _PUBLIC_PORTS = (22, 465, 587, 993)
 
 
 def account_container(instance: str, name: str) -> str:
-    """Name of an account's container."""
-    return f"{instance}-{name}"
+    """Name of an account's container, or of its service, which a Swarm wants to be a DNS label."""
+    full = f"{instance}-{name}"
+    if len(full) <= _LONGEST_LABEL:
+        return full
+    return f"{full[: _LONGEST_LABEL - 9]}-{hashlib.sha256(full.encode()).hexdigest()[:8]}"
 
 
 def main_container(instance: str) -> str:
@@ -50,17 +55,24 @@ def network_name(instance: str, index: int) -> str:
 def desired_networks(system: System) -> list[Network]:
     """The networks the system is to have."""
     return [
-        Network(
-            network_name(system.instance, index),
-            (ipv4, str(networks.ipv6_subnet(system.ipv6_subnet, index))),
-            system.ipv6_routed,
-        )
+        Network(network_name(system.instance, index), _subnets(system, index, ipv4), _routed(system))
         for index, ipv4 in enumerate(system.networks)
     ]
 
 
+def _subnets(system: System, index: int, ipv4: str) -> tuple[str, ...]:
+    """Of both families, but for a Swarm's overlay networks, which know IPv4 alone."""
+    return (ipv4,) if system.engine == "swarm" else (ipv4, str(networks.ipv6_subnet(system.ipv6_subnet, index)))
+
+
+def _routed(system: System) -> bool:
+    return system.ipv6_routed and system.engine == "docker"
+
+
 def account_ipv6(system: System, account: Account) -> str:
-    """The account's address, the same for as long as it exists."""
+    """The account's address, the same for as long as it exists; empty where the network has none of this family."""
+    if system.engine == "swarm":
+        return ""
     return str(networks.account_address(system.ipv6_subnet, account.network, account.id))
 
 
@@ -105,7 +117,7 @@ def account_spec(system: System, account: Account, image: str, *, guarded: bool 
         environment={
             "MAILPOD_FQDN": fqdn,
             "MAILPOD_DOMAIN": system.domain,
-            "MAILPOD_MAIN": " ".join(_main_addresses(system, account.network)),
+            "MAILPOD_MAIN": _main(system, account),
             "MAILPOD_PREFIX": system.ipv6_subnet,
             "MAILPOD_INTERNET": account.internet,
             "MAILPOD_CONNECTIONS": str(account.connections),
@@ -119,8 +131,14 @@ def account_spec(system: System, account: Account, image: str, *, guarded: bool 
         dns=system.resolver,
         disk=_disk(account),
         ipv6=account_ipv6(system, account),
-        open_ports=_PUBLIC_PORTS if guarded and system.ipv6_routed else (),
+        open_ports=_PUBLIC_PORTS if guarded and _routed(system) else (),
+        node=account.node,
     )
+
+
+def _main(system: System, account: Account) -> str:
+    """How the account knows main: by its addresses, or, where a Swarm gives it another at each start, by its name."""
+    return internal_name("main") if system.engine == "swarm" else " ".join(_main_addresses(system, account.network))
 
 
 def _disk(account: Account) -> int:
@@ -189,7 +207,7 @@ def compose_override(system: System, *, guarded: bool) -> str:
         if ip_address(system.resolver).is_loopback:
             # Nobody is there to ask, so nothing is worth waiting for.
             main["dns_opt"] = ["timeout:1", "attempts:1"]
-    if guarded and system.ipv6_routed:
+    if guarded and _routed(system):
         # In gateway mode "routed" a host's port has no meaning, and its address says only which family is meant.
         main["ports"] = [{"target": port, "host_ip": "::"} for port in (*PORTS.values(), 22)]
     more = list(enumerate(desired_networks(system)))[1:]
@@ -209,7 +227,7 @@ def _attached(system: System, index: int) -> dict[str, object]:
 
 
 def _network(system: System, network: Network) -> dict[str, object]:
-    ipv4, ipv6 = network.subnets
+    ipv4, *more = network.subnets
     return {
         "name": network.name,
         "enable_ipv6": True,
@@ -217,7 +235,7 @@ def _network(system: System, network: Network) -> dict[str, object]:
         "ipam": {
             "config": [
                 {"subnet": ipv4, "ip_range": networks.dynamic(ipv4), "gateway": networks.gateway(ipv4)},
-                {"subnet": ipv6, "gateway": networks.gateway(ipv6)},
+                *({"subnet": ipv6, "gateway": networks.gateway(ipv6)} for ipv6 in more),
             ]
         },
         "labels": {LABEL_INSTANCE: system.instance},
@@ -235,7 +253,7 @@ def main_environment(system: System, state: str, image: str) -> dict[str, str]:
         state: absolute path of the state folder, where the secrets of main lie.
         image: tag of main's image.
     """
-    ipv4, ipv6 = desired_networks(system)[0].subnets
+    ipv4, ipv6 = system.networks[0], str(networks.ipv6_subnet(system.ipv6_subnet, 0))
     main4, main6 = _main_addresses(system, 0)
     return {
         "COMPOSE_PROJECT_NAME": system.instance,

@@ -14,6 +14,8 @@ DEFAULT_STACK: Stack = "dovecot"
 """What an account gets of which nothing else is said."""
 FILTERS: dict[Stack, Literal["procmail", "sieve"]] = {"classic": "procmail", "dovecot": "sieve"}
 """What filters are written in: recipes of Procmail, or Sieve scripts, which mail clients can write (RFC 5804)."""
+EngineKind = Literal["docker", "swarm"]
+"""What runs the containers: one Docker Engine, or several as a Swarm."""
 Internet = Literal["none", "mail", "all"]
 """What of the Internet an account reaches."""
 
@@ -73,11 +75,13 @@ class System(_Record):
         ipv6_subnet: the prefix of all its IPv6 addresses, at first unique local (RFC 4193).
         ipv6_routed: the outside reaches that prefix: the operator has it routed to the host.
         networks: the IPv4 subnet of each of its networks; see `mailpod.model.networks`.
+        engine: what runs it.
         running: false after `down`, so that nothing starts it again behind the operator's back.
     """
 
     domain: str
     instance: str
+    engine: EngineKind = "docker"
     bind: str = "0.0.0.0"  # noqa: S104  (a mail server listens to everyone)
     port_base: int = Field(default=0, ge=0, le=65535 - max(PORTS.values()))
     resolver: str = ""
@@ -125,6 +129,7 @@ class Account(_Record):
         internet: what of the Internet it reaches: nothing (mail goes to accounts alone), mail, or all.
         messages_per_hour: how many messages it may send to the outside in an hour; each recipient there counts as one.
         network: on which of the system's networks it is, from 0; it stays there.
+        node: the machine it runs on, where its volume is; empty on an engine that is one machine.
         ssh_keys: public keys, in OpenSSH's one-line form, that may log in through main's jump host.
         frozen: since when it is cut off, with its volume and its container's log kept as they are.
         deleted: when it was deleted, while its volume is kept for undelete.
@@ -143,6 +148,7 @@ class Account(_Record):
     internet: Internet = "all"
     messages_per_hour: int = Field(default=DEFAULT_MESSAGES_PER_HOUR, ge=1)
     network: int = 0
+    node: str = ""
     ssh_keys: tuple[str, ...] = ()
     frozen: datetime | None = None
     deleted: datetime | None = None
@@ -189,3 +195,20 @@ class Alias(_Record):
         if not self.accounts and not self.targets:
             raise ValueError("an alias stands for something")
         return self
+
+
+class Node(_Record):
+    """A machine of a Swarm that the control plane reaches over SSH; the one it runs on needs no record.
+
+    Attributes:
+        name: the machine's host name, by which the Swarm knows it.
+        target: `USER@ADDRESS`, as for ssh(1).
+        port: of its SSH server.
+        host_keys: public lines of that server's keys.
+    """
+
+    name: str
+    target: str
+    port: int = 22
+    host_keys: tuple[str, ...]
+    added: datetime

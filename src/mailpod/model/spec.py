@@ -10,6 +10,7 @@ LABEL_ROLE = "mailpod.role"
 LABEL_ACCOUNT = "mailpod.account"
 LABEL_ID = "mailpod.id"
 LABEL_SPEC = "mailpod.spec"
+LABEL_IMAGE = "mailpod.image"
 
 _GUARDS_IPV6 = 27
 
@@ -31,6 +32,7 @@ class WorkloadSpec:
         tmpfs: mount point to mount options.
         dns: address of the resolver, empty for the engine's own.
         labels: those of the workload and of its volume.
+        node: the machine it runs on, where its volume is; empty for an engine's only one.
     """
 
     name: str
@@ -52,6 +54,7 @@ class WorkloadSpec:
     ipv6: str = ""
     open_ports: tuple[int, ...] = ()
     disk: int = 0
+    node: str = ""
 
     def digest(self) -> str:
         """A short hash that changes whenever a running workload would have to be made anew."""
@@ -64,9 +67,12 @@ class Workload:
     """A container as the engine sees it.
 
     Attributes:
-        state: `running`, `restarting`, `stopped`, or `created` when it never ran.
+        state: `running`, `restarting`, `stopped`, `created` when it never ran, or `unreachable` while its machine is
+            down.
         health: `healthy`, `unhealthy`, `starting` (not yet known), or empty when it has no health check.
         ipv4, ipv6: addresses on the system's network; empty while it is not running.
+        node: the machine it is on; empty for an engine's only one.
+        since: from when on it is unreachable (ISO 8601).
     """
 
     name: str
@@ -76,10 +82,12 @@ class Workload:
     labels: Mapping[str, str]
     ipv4: str = ""
     ipv6: str = ""
+    node: str = ""
+    since: str = ""
 
     @property
     def status(self) -> str:
-        """State and health in one word: `running`, `unhealthy`, `restarting` or `stopped`."""
+        """State and health in one word: `running`, `unhealthy`, `restarting`, `unreachable` or `stopped`."""
         return "unhealthy" if self.health == "unhealthy" else self.state
 
     @property
@@ -105,6 +113,30 @@ class Network:
     name: str
     subnets: tuple[str, ...]
     routed: bool
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One of the machines that an engine runs containers on.
+
+    Attributes:
+        state: `ready`, `drained` (nothing new is put there) or `down`.
+        since: when that was last told (ISO 8601).
+        role: `manager` or `worker`.
+        version: of its engine.
+        memory: bytes it has in all.
+        here: it is the one whose engine was asked.
+        id: what the engine calls it.
+    """
+
+    name: str
+    state: str
+    since: str
+    role: str
+    version: str
+    memory: int
+    here: bool = False
+    id: str = ""
 
 
 @dataclass(frozen=True)

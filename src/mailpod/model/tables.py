@@ -226,6 +226,9 @@ def _logins(system: System, people: Iterable[Account]) -> str:
 
 
 def _server(system: System, account: Account) -> str:
+    if system.engine == "swarm":
+        # The Swarm alone knows the address, another one at each start.
+        return f"host={internal_name(account.name)}"
     # The name is for the certificate alone: of an address asked for by name the proxy is sure for ten seconds.
     address = account_address(system.ipv6_subnet, account.network, account.id)
     return f"host={internal_name(account.name)} hostip={address}"

@@ -17,6 +17,7 @@ from mailpod.services.freezing import require_thawed
 from mailpod.services.images import ACCOUNT, ensure_images
 from mailpod.services.installation import make_room, require_main
 from mailpod.services.networks import with_room
+from mailpod.services.nodes import choose
 from mailpod.services.passwords import check_password, hash_password
 from mailpod.services.reconcile import (
     finish_purge,
@@ -37,7 +38,7 @@ class AccountView:
     Attributes:
         status: `frozen`, `running`, `unhealthy`, `restarting`, `stopped` or `missing`.
         ipv4: address on the system's network; empty while it is not running.
-        ipv6: the address it has for good.
+        ipv6: the address it has for good; empty where it has none.
     """
 
     account: Account
@@ -82,12 +83,16 @@ def create(
     *,
     ssh_keys: tuple[str, ...] = (),
     stack: Stack = DEFAULT_STACK,
+    node: str | None = None,
     **limits: Unpack[Limits],
 ) -> AccountView:
     """Create an account and wait until its SMTP, IMAP and SSH servers answer.
 
+    Args:
+        node: the machine of a Swarm that it is to be on; the one with most room when nothing is said.
+
     Raises:
-        InvalidInput: the name or the password cannot be accepted.
+        InvalidInput: the name, the password or the machine cannot be accepted.
         AlreadyExists: the name is an account's or an alias's.
         MailpodError: it could not be made; nothing is left of it.
     """
@@ -109,7 +114,7 @@ def create(
         with context.store.lock("converge", shared=True), _undone_on_failure(context, account, purge=True):
             with context.store.lock():
                 _check_free(context, account.name)
-                account = _placed(context, account)
+                account = _placed(context, account, node)
                 # Before others can see the account, so that nobody makes its keys a second time.
                 context.account_identity(account)
                 context.store.save_account(account)
@@ -175,11 +180,13 @@ def _retire(context: Context, account: Account, *, purge: bool) -> None:
         finish_purge(context, account)
 
 
-def _placed(context: Context, account: Account) -> Account:
+def _placed(context: Context, account: Account, node: str | None) -> Account:
     """The account on a network with room; `make_room` has seen to that there is one, unless many came at once."""
     there = context.store.accounts()
     index = with_room(context.system, there)
-    return account.model_copy(update={"network": len(context.system.networks) - 1 if index is None else index})
+    network = len(context.system.networks) - 1 if index is None else index
+    machine = choose(context, there, account.memory, node)
+    return account.model_copy(update={"network": network, "node": machine})
 
 
 def _check_free(context: Context, name: str) -> None:

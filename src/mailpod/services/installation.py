@@ -11,7 +11,7 @@ from mailpod.model import layout, names
 from mailpod.model.errors import AlreadyExists, InvalidInput, MailpodError
 from mailpod.model.networks import routed_prefix, unique_local_prefix
 from mailpod.model.plan import Step
-from mailpod.model.records import PORTS, System
+from mailpod.model.records import PORTS, EngineKind, System
 from mailpod.model.spec import LABEL_ROLE
 from mailpod.services import images, networks
 from mailpod.services.channel import ChannelClosed
@@ -32,11 +32,13 @@ def planned(
     port_base: int | None = None,
     resolver: str | None = None,
     ipv6_prefix: str | None = None,
+    engine: EngineKind | None = None,
 ) -> System:
     """The installation that `up` is to bring about: what was asked for now, else as it was, else the default.
 
     Args:
         ipv6_prefix: one that is routed to this host; `none` for unique local addresses again.
+        engine: what is to run it.
 
     Raises:
         InvalidInput: the domain or an option cannot be accepted.
@@ -51,7 +53,13 @@ def planned(
             f"{store.folder} is the system of {before.domain}, instance {before.instance}",
             "use another --state and --instance, or remove that one with: mailpod down --purge",
         )
-    base = before or System(domain=wanted, instance=instance, ipv6_subnet=unique_local_prefix())
+    if before and engine and engine != before.engine:
+        raise AlreadyExists(f"{wanted} runs on {before.engine}", f"change it with: mailpod engine migrate {engine}")
+    base = before or System(
+        domain=wanted, instance=instance, ipv6_subnet=unique_local_prefix(), engine=engine or "docker"
+    )
+    if base.engine == "swarm":
+        _check_swarm(bind, ipv6_prefix)
     if bind is not None:
         _check_address(bind, "--bind", four=True)
     if resolver:
@@ -60,6 +68,14 @@ def planned(
         raise InvalidInput(f"--port-base {port_base} is out of range", f"give 0 to {65535 - max(PORTS.values())}")
     update = {"bind": bind, "port_base": port_base, "resolver": resolver, "running": True, **_prefix(base, ipv6_prefix)}
     return base.model_copy(update={key: value for key, value in update.items() if value is not None})
+
+
+def _check_swarm(bind: str | None, ipv6_prefix: str | None) -> None:
+    """A Swarm publishes on all addresses of a machine, and its overlay networks know IPv4 alone."""
+    if bind not in {None, "0.0.0.0"}:  # noqa: S104
+        raise InvalidInput("--bind has no effect on a Swarm, which publishes on every address", "leave it out")
+    if ipv6_prefix not in {None, "none"}:
+        raise InvalidInput("--ipv6-prefix is for one machine", "leave it out")
 
 
 def _prefix(base: System, wanted: str | None) -> dict[str, object]:
@@ -306,8 +322,9 @@ def apply(context: Context) -> list[Step]:
 
 
 def _ensure_images(context: Context) -> None:
-    stacks = [account.stack for account in context.store.accounts()]
-    images.ensure_images(context.engine, context.progress, images.needed(stacks))
+    needed = images.needed([account.stack for account in context.store.accounts()])
+    images.ensure_images(context.engine, context.progress, needed)
+    context.engine.spread_images([image.tag for image in needed], context.progress)
 
 
 def down(context: Context, *, purge: bool) -> None:

@@ -81,7 +81,7 @@ class Keys:
         path = self._folder / "operator_key"
         public = self._folder / "operator_key.pub"
         if not public.exists():
-            private, line = _ssh_pair()
+            private, line = ssh_pair()
             self._write(path, private)
             self._write(public, line)
         return path, public.read_text().strip()
@@ -101,7 +101,7 @@ class Keys:
             key = _load(identity.tls_key)
             identity = identity.model_copy(update={"tls_certificate": self._certify(key, wanted)})
         else:
-            private, line = _ssh_pair()
+            private, line = ssh_pair()
             identity = Identity(ssh_host_key=private, ssh_host_public=line, **self._proofs(wanted))
         self._save(element, identity)
         return identity
@@ -180,7 +180,8 @@ def _load(pem: str) -> ec.EllipticCurvePrivateKey:
     return key
 
 
-def _ssh_pair() -> tuple[str, str]:
+def ssh_pair() -> tuple[str, str]:
+    """A new SSH key: the private one, and its public line."""
     key = ed25519.Ed25519PrivateKey.generate()
     private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
     return private, key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()

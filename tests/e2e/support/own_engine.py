@@ -15,7 +15,7 @@ from tests.e2e.support.system import Place
 from tests.e2e.support.wait import until
 
 
-def _command(*words: str) -> str:
+def command(*words: str) -> str:
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(words)}: {done.stderr}"
     return done.stdout
@@ -40,29 +40,38 @@ class OwnEngine:
         self._process: subprocess.Popen[bytes] | None = None
         third = secrets.randbelow(256)
         self._host = f"192.0.2.{4 * (third % 64) + 1}"  # RFC 5737
-        self._address = f"192.0.2.{4 * (third % 64) + 2}"
+        self._length = 30
+        self.address = f"192.0.2.{4 * (third % 64) + 2}"
         self.url = f"unix://{self._run}/docker.sock"
-        self._within = ("nsenter", f"--net=/run/netns/{self.name}")
-        self.place = Place(self._address, self.url, self._within)
+        self._within: tuple[str, ...] = ("nsenter", f"--net=/run/netns/{self.name}")
+
+    @property
+    def place(self) -> Place:
+        """Where it is, for a system on it."""
+        return Place(self.address, self.url, self._within)
 
     def make(self) -> None:
         """Its disk and its network."""
         self._run.mkdir()
         self._disk.mkdir(parents=True)
-        _command("truncate", "--size", f"{self._gigabytes}G", str(self._image))
-        _command("mkfs.ext4", "-q", "-m", "0", str(self._image))
-        _command("mount", "-o", "loop", str(self._image), str(self._disk))
-        _command("ip", "netns", "add", self.name)
-        _command("ip", "link", "add", self.name, "type", "veth", "peer", "name", "eth0", "netns", self.name)
-        _command("ip", "addr", "add", f"{self._host}/30", "dev", self.name)
-        _command("ip", "link", "set", self.name, "up")
+        command("truncate", "--size", f"{self._gigabytes}G", str(self._image))
+        command("mkfs.ext4", "-q", "-m", "0", str(self._image))
+        command("mount", "-o", "loop", str(self._image), str(self._disk))
+        command("ip", "netns", "add", self.name)
+        self._plug_in()
         for words in (
-            ("addr", "add", f"{self._address}/30", "dev", "eth0"),
+            ("addr", "add", f"{self.address}/{self._length}", "dev", "eth0"),
             ("link", "set", "eth0", "up"),
             ("link", "set", "lo", "up"),
             ("route", "add", "default", "via", self._host),
         ):
-            _command("ip", "-netns", self.name, *words)
+            command("ip", "-netns", self.name, *words)
+
+    def _plug_in(self) -> None:
+        """A cable from its eth0 to the machine."""
+        command("ip", "link", "add", self.name, "type", "veth", "peer", "name", "eth0", "netns", self.name)
+        command("ip", "addr", "add", f"{self._host}/{self._length}", "dev", self.name)
+        command("ip", "link", "set", self.name, "up")
 
     def start(self) -> None:
         """Start it and wait until it answers."""
@@ -89,6 +98,11 @@ class OwnEngine:
             connection.connect(self.url.removeprefix("unix://"))
             connection.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
             return connection.recv(1000).startswith(b"HTTP/1.0 200")
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has been started, and not ended."""
+        return self._process is not None
 
     def end(self, how: signal.Signals) -> None:
         """End it and wait until it is gone."""

@@ -41,6 +41,7 @@ CHANGES = {
     "dns": "192.0.2.1",
     "ipv6": "2001:db8::7",
     "open_ports": (22,),
+    "node": "node2",
 }
 
 

@@ -9,9 +9,16 @@ local function read(line)
   limits.outcome(ip, "box", outcome == "right", tonumber(now))
 end
 local journal = dofile("/usr/lib/mailpod/guessing/journal.lua")("/run/mailpod/guessing/journal", read)
--- Where main's addresses are not known, everybody is taken for main.
-local list = io.open("/run/mailpod/main")
-local main = list and list:read("l") or ""
+
+-- Where main's addresses are not known, everybody is taken for main. In a Swarm they change (filter/follow).
+local function is_main(ip)
+  local list = io.open("/run/mailpod/main")
+  local main = list and list:read("l") or ""
+  if list then
+    list:close()
+  end
+  return main == "" or (" " .. main .. " "):find(" " .. ip .. " ", 1, true) ~= nil
+end
 
 local function is_main_password(request, password)
   local list = io.open("/run/mailpod/users")
@@ -61,7 +68,7 @@ end
 
 function auth_password_verify(request, password)
   local ip, now = request.remote_ip, os.time()
-  if main == "" or (" " .. main .. " "):find(" " .. ip .. " ", 1, true) then
+  if is_main(ip) then
     return is_right(request, password) and dovecot.auth.PASSDB_RESULT_OK or dovecot.auth.PASSDB_RESULT_PASSWORD_MISMATCH
   end
   journal.catch_up()

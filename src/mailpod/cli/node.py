@@ -1,0 +1,84 @@
+"""`mailpod node …`: the machines of a Swarm."""
+
+from typing import Annotated, Any
+
+import typer
+
+from mailpod.cli import output
+from mailpod.cli.state import context
+from mailpod.services import nodes
+from mailpod.services.nodes import NodeView
+
+app = typer.Typer(help="The machines of a Swarm.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def complete_node(incomplete: str) -> list[str]:
+    """Names of machines that begin with what was typed."""
+    return [node.name for node in context().store.nodes() if node.name.startswith(incomplete)]
+
+
+def as_json(view: NodeView) -> dict[str, Any]:
+    """A machine as a JSON object."""
+    machine = view.machine
+    return {
+        "name": machine.name,
+        "role": machine.role,
+        "state": machine.state,
+        "since": machine.since,
+        "version": machine.version,
+        "memory": machine.memory,
+        "used": view.used,
+        "accounts": list(view.accounts),
+        "reachable": view.reachable,
+    }
+
+
+@app.command("list")
+def list_(json: Json = False) -> None:
+    """List the machines: accounts, memory that mailpod uses and that there is, versions, health."""
+    found = nodes.views(context())
+    if json:
+        output.document([as_json(view) for view in found])
+        return
+    output.table(
+        ("NAME", "ROLE", "STATE", "ENGINE", "MEMORY", "ACCOUNTS"),
+        (
+            (
+                view.machine.name,
+                view.machine.role,
+                view.machine.state if view.reachable else f"{view.machine.state}, not added",
+                view.machine.version,
+                f"{output.size(view.used)} of {output.size(view.machine.memory)}",
+                str(len(view.accounts)),
+            )
+            for view in found
+        ),
+    )
+
+
+@app.command()
+def add(
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            help="USER@ADDRESS, who may use Docker there; without it, what to do is shown.", show_default=False
+        ),
+    ] = None,
+    port: Annotated[int, typer.Option(help="Port of its SSH server.", min=1, max=65535)] = 22,
+    ssh_key: Annotated[
+        str | None, typer.Option(help="File with the private key to log in with.", show_default=False)
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Let a machine join the Swarm, and take accounts, over SSH; or show what it needs for that."""
+    here = context()
+    if target is None:
+        print(nodes.by_hand(here))
+        return
+    machine = nodes.add(here, target, port, ssh_key)
+    if json:
+        output.document({"name": machine})
+        return
+    output.line(f"{machine} is one of the Swarm's machines")

@@ -1,0 +1,247 @@
+"""What one Docker Engine does through its API, alone or as a machine of a Swarm."""
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import docker
+import docker.errors
+import docker.types
+import requests
+
+from mailpod.engine.port import Progress
+from mailpod.model.archive import File, tar
+from mailpod.model.errors import EngineUnreachable, MailpodError
+from mailpod.model.spec import LABEL_INSTANCE, EngineInfo, Network, WorkloadSpec
+
+# 1.41 is Docker Engine 20.10, the oldest in a supported Debian.
+_OLDEST_API = (1, 41)
+_TIMEOUT = 120
+_AT_ONCE = 32
+_PULL_SILENCE = 25
+_CHUNK = 1024 * 1024
+# "quota size requested but no quota support"
+_NO_LIMIT = "no quota support"
+
+
+@contextlib.contextmanager
+def said_plainly() -> Iterator[None]:
+    """Turn the SDK's exceptions into ours."""
+    try:
+        yield
+    except docker.errors.APIError as error:
+        reason = " ".join(str(error.explanation or error).split())
+        raise MailpodError(f"the engine refused: {reason}", "see: mailpod status") from error
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        raise EngineUnreachable("no container engine answers", "start Docker, or run: mailpod up DOMAIN") from error
+
+
+class EngineApi:
+    """A Docker Engine.
+
+    Args:
+        url: of its API; without one, that which `DOCKER_HOST` names, else the local one.
+    """
+
+    kind = "docker"
+
+    def __init__(self, url: str = "") -> None:
+        self._url = url
+        with said_plainly():
+            self._client = _client(url, timeout=_TIMEOUT)
+        # The types of its low-level calls are not complete.
+        self._api: Any = self._client.api
+
+    def info(self) -> EngineInfo:
+        """Kind and version of the engine."""
+        with said_plainly():
+            answer = self._client.version()
+        info = EngineInfo(self.kind, answer["Version"], answer["ApiVersion"])
+        if tuple(map(int, info.api.split("."))) < _OLDEST_API:
+            raise EngineUnreachable(
+                f"Docker Engine {info.version} is too old: its API is {info.api}",
+                "install Docker Engine 20.10 or newer",
+            )
+        return info
+
+    def has_image(self, tag: str) -> bool:
+        """Whether an image of this name is there."""
+        with said_plainly():
+            try:
+                self._client.images.get(tag)
+            except docker.errors.ImageNotFound:
+                return False
+            return True
+
+    def pull_image(self, reference: str) -> bool:
+        """Fetch an image from a registry; False when none answers, or none sends anything for a while."""
+        patient = _client(self._url, timeout=_PULL_SILENCE)
+        try:
+            repository, _, tag = reference.rpartition(":")
+            for item in patient.api.pull(repository, tag, stream=True, decode=True):
+                if "error" in item:
+                    return False
+        except (docker.errors.DockerException, requests.RequestException):
+            return False
+        finally:
+            patient.close()
+        return True
+
+    def import_image(self, archive: Path, tag: str) -> None:
+        """Make an image of one layer from the tar of a root file system."""
+        repository, _, name = tag.rpartition(":")
+        with said_plainly(), archive.open("rb") as file:
+            self._client.api.import_image_from_data(file, repository=repository, tag=name)
+
+    def tag_image(self, reference: str, tag: str) -> None:
+        """Give an image another name."""
+        repository, _, name = tag.rpartition(":")
+        with said_plainly():
+            self._client.images.get(reference).tag(repository, name)
+
+    def build_image(
+        self, context: Path, tag: str, target: str, arguments: Mapping[str, str], progress: Progress
+    ) -> None:
+        """Build `target` of the Dockerfile in `context`."""
+        with said_plainly():
+            output = self._client.api.build(
+                path=str(context), tag=tag, target=target or None, buildargs=dict(arguments), rm=True, decode=True
+            )
+            for item in output:
+                if "error" in item:
+                    raise MailpodError(f"building {tag} failed: {item['error'].strip()}", "try again, or report it")
+                if line := item.get("stream", "").strip():
+                    progress(line)
+
+    def networks(self) -> list[Network]:
+        """Every network of the engine that has addresses."""
+        with said_plainly():
+            found = self._client.api.networks()
+        return [_network(item) for item in found if item["IPAM"]["Config"]]
+
+    def volumes(self, instance: str) -> dict[str, Mapping[str, str]]:
+        """Labels of the system's volumes by name."""
+        with said_plainly():
+            found = self._client.volumes.list(filters={"label": f"{LABEL_INSTANCE}={instance}"})
+        return {volume.name: volume.attrs["Labels"] for volume in found}
+
+    def volume_limit(self, name: str) -> int:
+        """Bytes that a volume can hold by the limit it was made with."""
+        with said_plainly():
+            try:
+                found = self._client.api.inspect_volume(name)
+            except docker.errors.NotFound:
+                return 0
+        return int((found["Options"] or {}).get("size", 0))
+
+    def remove_volume(self, name: str) -> None:
+        """Destroy a volume."""
+        with said_plainly(), contextlib.suppress(docker.errors.NotFound):
+            self._client.api.remove_volume(name)
+
+    def has_volume(self, name: str) -> bool:
+        """Whether there is a volume of this name."""
+        try:
+            self._client.api.inspect_volume(name)
+        except docker.errors.NotFound:
+            return False
+        return True
+
+    def lay(self, spec: WorkloadSpec, seed: Iterable[File]) -> None:
+        """Write the seed on a volume, through a container that never runs."""
+        mounts = [docker.types.Mount(spec.mount, spec.volume, type="volume", no_copy=True)]
+        host = self._client.api.create_host_config(mounts=mounts)
+        made = self._client.api.create_container(spec.image, host_config=host, labels={})
+        try:
+            self._client.api.put_archive(made["Id"], spec.mount, tar(seed))
+        finally:
+            self._client.api.remove_container(made["Id"], force=True)
+
+    def image_id(self, tag: str) -> str:
+        """The digest of an image's configuration: the same wherever the same image is; empty when it is not there."""
+        with said_plainly():
+            try:
+                found: str = self._api.inspect_image(tag)["Id"]
+            except docker.errors.ImageNotFound:
+                return ""
+        return found
+
+    def copy_images(self, tags: Iterable[str], to: "EngineApi") -> None:
+        """Carry images over to another engine; what they have in common is carried once."""
+        api = self._api
+        with (
+            said_plainly(),
+            api.get(f"{api.base_url}/images/get", params={"names": list(tags)}, stream=True) as archive,
+        ):
+            archive.raise_for_status()
+            to.load_images(archive.iter_content(_CHUNK))
+
+    def load_images(self, archive: Iterator[bytes]) -> None:
+        """Take images out of an archive of another engine's."""
+        with said_plainly():
+            for line in self._api.load_image(archive):
+                if "error" in line:
+                    raise MailpodError(f"an image was not taken: {line['error']}", "see that the disk has room")
+
+    def containers_of(self, service: str) -> list[str]:
+        """Ids of a service's containers on this machine, running or not."""
+        with said_plainly():
+            found = self._client.api.containers(all=True, filters={"label": f"com.docker.swarm.service.name={service}"})
+        return [item["Id"] for item in found]
+
+    def kill(self, container: str) -> None:
+        """End a container at once; nothing happens when it does not run."""
+        with said_plainly(), contextlib.suppress(docker.errors.APIError):
+            self._client.api.kill(container)
+
+    def make_volume(self, spec: WorkloadSpec) -> None:
+        """The local driver limits a volume where its file system has project quotas, and refuses to do so elsewhere."""
+        labels, limit = dict(spec.labels), {"size": str(spec.disk)}
+        if spec.disk:
+            try:
+                self._client.volumes.create(spec.volume, driver_opts=limit, labels=labels)
+            except docker.errors.APIError as error:
+                if _NO_LIMIT not in str(error.explanation):
+                    raise
+            else:
+                return
+        self._client.volumes.create(spec.volume, labels=labels)
+
+    def memory(self, names: Iterable[str]) -> dict[str, int]:
+        """Bytes of memory each container uses now, without page cache."""
+        # The engine may take a second for each answer, and a client of the SDK is for one thread.
+        wanted = list(names)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return dict(
+                zip(wanted, pool.map(partial(_memory, self._url, self._client.api.api_version), wanted), strict=True)
+            )
+
+
+def _client(url: str, timeout: int, api: str = "auto") -> docker.DockerClient:
+    if url:
+        return docker.DockerClient(url, version=api, timeout=timeout)
+    return docker.from_env(version=api, timeout=timeout)
+
+
+def _memory(url: str, api: str, name: str) -> int:
+    with said_plainly(), contextlib.closing(_client(url, _TIMEOUT, api)) as client:
+        try:
+            usage = client.api.stats(name, stream=False, one_shot=True)["memory_stats"]
+        except docker.errors.NotFound:
+            return 0
+    details = usage.get("stats", {})
+    # The names of control groups version 1 and 2.
+    cache: int = details.get("total_inactive_file", details.get("inactive_file", 0))
+    used: int = usage.get("usage", 0)
+    return max(0, used - cache)
+
+
+def _network(item: Mapping[str, Any]) -> Network:
+    return Network(
+        name=item["Name"],
+        subnets=tuple(config["Subnet"] for config in item["IPAM"]["Config"]),
+        routed=item["Options"].get("com.docker.network.bridge.gateway_mode_ipv6") == "routed",
+    )

@@ -1,0 +1,126 @@
+"""main's Compose file as a stack of the Swarm: the same file, in the older words that `docker stack deploy` knows.
+
+That command reads version 3 of the format (docs.docker.com, "Compose file version 3 reference"), in which some things
+have other names and some do not exist: a container's name, fixed addresses, an address to publish a port on.
+"""
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mailpod.model.errors import EngineUnreachable, MailpodError
+
+# Processes are limited from here on ("limits.pids").
+_VERSION = "3.9"
+# init sees to "no-new-privileges" and the supervisor to the restarts of what is inside.
+_UNKNOWN = ("container_name", "restart", "security_opt", "dns_opt", "tmpfs", "pids_limit")
+_SOCKET = "unix:///var/run/docker.sock"
+
+
+def translated(document: Mapping[str, Any], node: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    """A Compose file in the words of a stack.
+
+    Args:
+        node: the machine its services run on, where their volumes are.
+        labels: more of them for its services.
+    """
+    result: dict[str, Any] = {"version": _VERSION, **document}
+    result["services"] = {name: _service(one, node, labels) for name, one in document.get("services", {}).items()}
+    if "networks" in document:
+        result["networks"] = {name: _network(one) for name, one in document["networks"].items()}
+    return result
+
+
+def _service(service: Mapping[str, Any], node: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    result = {key: value for key, value in service.items() if key not in _UNKNOWN}
+    if "ports" in service:
+        result["ports"] = [_port(one) for one in service["ports"]]
+    if "networks" in service:
+        result["networks"] = {name: _attached(one) for name, one in service["networks"].items()}
+    mounts = [_tmpfs(one) for one in service.get("tmpfs", ())]
+    if mounts:
+        result["volumes"] = [*service.get("volumes", ()), *mounts]
+    deploy: dict[str, Any] = {
+        # A virtual address would hide clients, and needs IPVS.
+        "endpoint_mode": "dnsrr",
+        "placement": {"constraints": [f"node.hostname == {node}"]},
+        "restart_policy": {"condition": "any", "delay": "1s"},
+    }
+    if "labels" in service:
+        deploy["labels"] = {**service["labels"], **labels}
+    if "pids_limit" in service:
+        deploy["resources"] = {"limits": {"pids": service["pids_limit"]}}
+    # A task counts as started, and its name is known, when its first health check is past.
+    return {**result, "deploy": deploy, "healthcheck": {"disable": True}}
+
+
+def _port(port: str | Mapping[str, Any]) -> dict[str, Any]:
+    """Published by the machine itself, not by the Swarm's mesh, which would hide the client's address."""
+    if not isinstance(port, str):
+        return {"target": port["target"], "published": port["target"], "protocol": "tcp", "mode": "host"}
+    # A variable's default holds a colon too.
+    target = port.rsplit(":", 1)[1]
+    published = port[port.index("}:") + 2 : -len(target) - 1]
+    return {"target": int(target), "published": published, "protocol": "tcp", "mode": "host"}
+
+
+def _attached(network: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {key: value for key, value in (network or {}).items() if key == "aliases"}
+
+
+def _tmpfs(text: str) -> dict[str, Any]:
+    target, _, options = text.partition(":")
+    sizes = [word.removeprefix("size=") for word in options.split(",") if word.startswith("size=")]
+    size = {"size": int(sizes[0].removesuffix("m")) << 20} if sizes else {}
+    return {"type": "tmpfs", "target": target, "tmpfs": size}
+
+
+def _network(network: Mapping[str, Any]) -> dict[str, Any]:
+    """One across all machines, which helpers of the control plane can join; of IPv4 alone, as overlay networks are."""
+    first = network["ipam"]["config"][0]["subnet"]
+    kept = {key: value for key, value in network.items() if key in {"name", "labels"}}
+    return {**kept, "driver": "overlay", "attachable": True, "ipam": {"config": [{"subnet": first}]}}
+
+
+def deploy(compose_files: Sequence[Path], environment: Mapping[str, str], node: str, labels: Mapping[str, str]) -> None:
+    """Create or update main on the machine `node`, its networks and its volume.
+
+    Raises:
+        MailpodError: Docker refused; its last line says why.
+    """
+    with tempfile.TemporaryDirectory(prefix="mailpod-stack-") as folder:
+        words: list[str] = []
+        for number, file in enumerate(compose_files):
+            path = Path(folder) / f"{number}.json"
+            path.write_text(json.dumps(translated(yaml.safe_load(file.read_text()), node, labels)))
+            words += ["--compose-file", str(path)]
+        _run(["deploy", "--resolve-image", "never", "--prune", *words, environment["MAILPOD_INSTANCE"]], environment)
+
+
+def remove(instance: str) -> None:
+    """Remove main and its networks, without waiting for the end of it; its volume stays."""
+    _run(["rm", instance], {})
+
+
+def _run(arguments: list[str], environment: Mapping[str, str]) -> None:
+    engine = {"DOCKER_HOST": os.environ.get("DOCKER_HOST") or _SOCKET}
+    try:
+        done = subprocess.run(
+            ["docker", "stack", *arguments],
+            env={**os.environ, **environment, **engine},
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except FileNotFoundError:
+        raise EngineUnreachable("the command docker is not installed", "run: apt-get install docker.io") from None
+    if done.returncode != 0:
+        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        raise MailpodError(f"docker stack failed: {lines[-1] if lines else done.returncode}", "see: mailpod status")

@@ -1,0 +1,359 @@
+"""Docker Swarm: accounts as services of one task each, on the machine that has their volume.
+
+The Swarm schedules, restarts and connects. What its API cannot do on another machine (volumes, images, memory) is asked
+of that machine's own engine.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import docker.errors
+import docker.types
+
+from mailpod.engine import stack
+from mailpod.engine.api import EngineApi, said_plainly
+from mailpod.engine.port import Progress
+from mailpod.model.archive import File
+from mailpod.model.errors import EngineUnreachable, MailpodError
+from mailpod.model.spec import LABEL_IMAGE, LABEL_INSTANCE, LABEL_SPEC, Machine, Workload, WorkloadSpec
+
+_SECOND = 1_000_000_000
+_STOP_SECONDS = 10
+_START_SECONDS = 60
+_POLL_SECONDS = 0.1
+_FAILED = {"failed", "rejected", "orphaned"}
+
+
+class SwarmEngine(EngineApi):
+    """Services of the Swarm that an engine manages.
+
+    Args:
+        reach: gives the URL of the engine of another machine of the Swarm, by its name; raises `EngineUnreachable`.
+        known: gives the names of those to which there is a way. What else is in the Swarm is nothing of the system's.
+    """
+
+    kind = "swarm"
+
+    def __init__(self, reach: Callable[[str], str], known: Callable[[], Iterable[str]]) -> None:
+        super().__init__()
+        self._reach = reach
+        self._known = known
+        self._others: dict[str, EngineApi] = {}
+        self._here = ""
+
+    def machines(self) -> list[Machine]:
+        """The machines of the Swarm, by name."""
+        with said_plainly():
+            own = self._client.info()["Swarm"]
+            if not own.get("ControlAvailable"):
+                raise EngineUnreachable(
+                    "this engine manages no Swarm", "run: docker swarm init, or mailpod where the manager is"
+                )
+            found = self._api.nodes()
+        return sorted((_machine(item, own["NodeID"]) for item in found), key=lambda machine: machine.name)
+
+    def join(self) -> tuple[str, str]:
+        """The token with which a machine joins as a worker, and the manager's address and port."""
+        with said_plainly():
+            swarm: dict[str, Any] = self._api.inspect_swarm()
+            address = self._client.info()["Swarm"]["RemoteManagers"][0]["Addr"]
+        return swarm["JoinTokens"]["Worker"], address
+
+    def here(self) -> str:
+        """The name of the machine whose engine this is."""
+        self._here = self._here or next(machine.name for machine in self.machines() if machine.here)
+        return self._here
+
+    def on(self, node: str) -> EngineApi:
+        """The engine of one machine; raises `EngineUnreachable` when it does not answer."""
+        if node in {"", self.here()}:
+            return self
+        if node not in self._others:
+            self._others[node] = EngineApi(self._reach(node))
+        return self._others[node]
+
+    def _up(self) -> list[str]:
+        known = set(self._known())
+        return [one.name for one in self.machines() if one.state != "down" and (one.here or one.name in known)]
+
+    def spread_images(self, tags: Iterable[str], progress: Progress) -> None:
+        """Give every machine that is up the images of these names, and compare their digests."""
+        wanted = {tag: self.image_id(tag) for tag in tags}
+        for node in self._up():
+            engine = self.on(node)
+            missing = [tag for tag, digest in wanted.items() if engine.image_id(tag) != digest]
+            if missing:
+                progress(f"copying {len(missing)} images to {node} (over SSH)")
+                self.copy_images(missing, engine)
+            for tag, digest in wanted.items():
+                if engine.image_id(tag) != digest:
+                    raise MailpodError(
+                        f"{node} has another {tag} than this machine", f"remove it there: docker rmi {tag}"
+                    )
+
+    def deploy_main(self, compose_files: Sequence[Path], environment: Mapping[str, str]) -> None:
+        """Make main run on this machine, as a stack."""
+        instance = environment["MAILPOD_INSTANCE"]
+        tag = environment["MAILPOD_MAIN_IMAGE"]
+        variables = {**environment, "MAILPOD_MAIN_IMAGE": self.image_id(tag)}
+        stack.deploy(compose_files, variables, self.here(), {LABEL_IMAGE: tag})
+        self._wait_until_runs(f"{instance}_main")
+
+    def remove_main(self, compose_files: Sequence[Path], environment: Mapping[str, str]) -> None:  # noqa: ARG002
+        """Stop and remove main and the networks; its volume stays."""
+        instance = environment["MAILPOD_INSTANCE"]
+        stack.remove(instance)
+        with said_plainly():
+            until_gone = partial(self.containers_of, f"{instance}_main")
+            _wait(lambda: not until_gone(), f"{instance}_main was not removed")
+            networks = {"label": f"com.docker.stack.namespace={instance}"}
+            _wait(lambda: not self._api.networks(filters=networks), "its networks were not removed")
+
+    def workloads(self, instance: str) -> list[Workload]:
+        """Every service of the system."""
+        machines = {machine.name: machine for machine in self.machines()}
+        with said_plainly():
+            label = {"label": f"{LABEL_INSTANCE}={instance}"}
+            services = self._api.services(filters=label)
+            tasks = self._api.tasks() if services else []
+        return [_workload(service, tasks, machines) for service in services]
+
+    def create(self, spec: WorkloadSpec, seed: Iterable[File]) -> None:
+        """Make the volume if it is missing, lay the seed on it, and run the service until its task runs."""
+        engine = self.on(spec.node)
+        with said_plainly(), contextlib.ExitStack() as undo:
+            image = self.image_id(spec.image)
+            if not image:
+                raise MailpodError(f"there is no image {spec.image}", "run: mailpod apply")
+            if self._service(spec.name):
+                raise MailpodError(f"there is a service {spec.name} already", "see: docker service ls")
+            if engine.image_id(spec.image) != image:
+                self.copy_images([spec.image], engine)
+            if not engine.has_volume(spec.volume):
+                engine.make_volume(spec)
+                undo.callback(engine.remove_volume, spec.volume)
+            engine.lay(spec, seed)
+            self._api.create_service(**self._creation(spec, image))
+            undo.callback(self.remove, spec.name)
+            self._wait_until_runs(spec.name)
+            undo.pop_all()
+
+    def start(self, name: str) -> None:
+        """Run a service that was halted."""
+        with said_plainly():
+            self._scale(name, 1)
+        self._wait_until_runs(name)
+
+    def halt(self, name: str) -> None:
+        """End a service's container at once; nothing but `start` brings it up again."""
+        with said_plainly():
+            service = self._service(name)
+            if not service:
+                return
+            self._scale(name, 0)
+            for node in self._nodes_of(service):
+                engine = self.on(node)
+                for container in engine.containers_of(name):
+                    engine.kill(container)
+                _wait(lambda engine=engine: not engine.containers_of(name), f"{name} did not end")  # type: ignore[misc]
+
+    def remove(self, name: str) -> None:
+        """Stop and remove a service, and wait until nothing of it is left on a machine that is up."""
+        with said_plainly():
+            service = self._service(name)
+            if not service:
+                return
+            nodes = self._nodes_of(service)
+            with contextlib.suppress(docker.errors.NotFound):
+                self._api.remove_service(service["ID"])
+            for node in nodes:
+                engine = self.on(node)
+                _wait(lambda engine=engine: not engine.containers_of(name), f"{name} was not removed")  # type: ignore[misc]
+
+    def volumes(self, instance: str) -> dict[str, Mapping[str, str]]:
+        """Labels of the system's volumes by name, on all machines that are up."""
+        found: dict[str, Mapping[str, str]] = {}
+        for node in self._up():
+            engine = self.on(node)
+            found |= EngineApi.volumes(engine, instance)
+        return found
+
+    def volume_limit(self, name: str) -> int:
+        """Bytes that a volume can hold by the limit it was made with."""
+        return max(EngineApi.volume_limit(self.on(node), name) for node in self._up())
+
+    def remove_volume(self, name: str) -> None:
+        """Destroy a volume, on whichever machine it is."""
+        for node in self._up():
+            EngineApi.remove_volume(self.on(node), name)
+
+    def memory(self, names: Iterable[str]) -> dict[str, int]:
+        """Bytes of memory each service's container uses now; 0 when it does not run or its machine does not answer."""
+        wanted = set(names)
+        with said_plainly():
+            services = {item["ID"]: item["Spec"]["Name"] for item in self._api.services()}
+            tasks = self._api.tasks(filters={"desired-state": "running"})
+        nodes = {item["ID"]: item for item in self._api.nodes()}
+        result = dict.fromkeys(wanted, 0)
+        by_node: dict[str, dict[str, str]] = {}
+        for task in tasks:
+            name = services.get(task["ServiceID"])
+            container = task["Status"].get("ContainerStatus", {}).get("ContainerID")
+            if name in wanted and container and task["Status"]["State"] == "running":
+                node = nodes[task["NodeID"]]["Description"]["Hostname"]
+                by_node.setdefault(node, {})[container] = name
+        for node, containers in by_node.items():
+            with contextlib.suppress(MailpodError):
+                used = EngineApi.memory(self.on(node), containers)
+                result |= {containers[container]: bytes_ for container, bytes_ in used.items()}
+        return result
+
+    def _service(self, name: str) -> dict[str, Any] | None:
+        found = self._api.services(filters={"name": name})
+        return next((item for item in found if item["Spec"]["Name"] == name), None)
+
+    def _nodes_of(self, service: Mapping[str, Any]) -> list[str]:
+        """The machines that are up and have, or may have, a container of a service."""
+        pinned = _pinned(service)
+        return [node for node in self._up() if node == pinned]
+
+    def _scale(self, name: str, replicas: int) -> None:
+        service = self._service(name)
+        if service is None:
+            raise MailpodError(f"there is no service {name}", "run: mailpod apply")
+        spec = service["Spec"]
+        self._api.update_service(
+            service["ID"],
+            service["Version"]["Index"],
+            task_template=spec["TaskTemplate"],
+            name=name,
+            labels=spec["Labels"],
+            mode={"Replicated": {"Replicas": replicas}},
+            endpoint_spec=spec["EndpointSpec"],
+        )
+
+    def _wait_until_runs(self, name: str) -> None:
+        """Wait for the one task that is made as the service says now."""
+
+        def runs() -> bool:
+            service = self._service(name)
+            if service is None:
+                raise MailpodError(f"the service {name} is gone", "run: mailpod apply")
+            tasks = self._api.tasks(filters={"service": name})
+            wanted = service["Spec"]["TaskTemplate"]["ContainerSpec"]
+            now = [task for task in tasks if task["Spec"]["ContainerSpec"] == wanted and _after(task, service)]
+            failed = [task for task in now if task["Status"]["State"] in _FAILED]
+            if failed:
+                reason = failed[0]["Status"].get("Err") or failed[0]["Status"].get("Message", "")
+                raise MailpodError(f"{name} does not start: {reason}", f"see: docker service logs {name}")
+            others = [task for task in tasks if task not in now and task["DesiredState"] == "running"]
+            return not others and any(task["Status"]["State"] == "running" for task in now)
+
+        with said_plainly():
+            _wait(runs, f"{name} did not start", _START_SECONDS)
+
+    def _creation(self, spec: WorkloadSpec, image: str) -> dict[str, Any]:
+        types = docker.types
+        labels = {**spec.labels, LABEL_SPEC: spec.digest(), LABEL_IMAGE: spec.image}
+        mounts = [
+            types.Mount(spec.mount, spec.volume, type="volume", no_copy=True),
+            *(types.Mount(target, None, type="tmpfs") for target in spec.tmpfs),
+        ]
+        container = types.ContainerSpec(
+            image,
+            hostname=spec.hostname,
+            env=[f"{name}={value}" for name, value in spec.environment.items()],
+            labels=labels,
+            mounts=mounts,
+            stop_grace_period=_STOP_SECONDS * _SECOND,
+            read_only=True,
+            # Else it counts as started, and its name is known, only after its first check.
+            healthcheck=types.Healthcheck(test=["NONE"]),
+            dns_config=types.DNSConfig(nameservers=[spec.dns]) if spec.dns else None,
+            cap_add=list(spec.capabilities),
+            cap_drop=["ALL"],
+        )
+        resources = types.Resources(cpu_limit=round(spec.cpus * _SECOND), mem_limit=spec.memory)
+        resources["Limits"]["Pids"] = spec.pids
+        template = types.TaskTemplate(
+            container,
+            resources=resources,
+            restart_policy=types.RestartPolicy(condition="any", delay=_SECOND),
+            placement=types.Placement(constraints=[f"node.hostname=={spec.node or self.here()}"]),
+            log_driver=types.DriverConfig("local", {"max-size": "5m", "max-file": "3"}),
+            networks=[types.NetworkAttachmentConfig(spec.network, aliases=list(spec.aliases))],
+        )
+        return {
+            "task_template": template,
+            "name": spec.name,
+            "labels": labels,
+            "mode": types.ServiceMode("replicated", replicas=1),
+            # Stopped before it is started: two never write one mailbox.
+            "update_config": types.UpdateConfig(order="stop-first"),
+            "endpoint_spec": types.EndpointSpec(mode="dnsrr"),
+        }
+
+
+def _wait(fact: Callable[[], bool], otherwise: str, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not fact():
+        if time.monotonic() > deadline:
+            raise MailpodError(f"{otherwise} within {seconds:.0f} s", "see: mailpod status")
+        time.sleep(_POLL_SECONDS)
+
+
+def _after(task: Mapping[str, Any], service: Mapping[str, Any]) -> bool:
+    """Whether a task was made since the service was changed last, or goes on as it was."""
+    return bool(task["CreatedAt"] >= service["UpdatedAt"] or task["Status"]["State"] not in _FAILED)
+
+
+def _machine(item: Mapping[str, Any], here: str) -> Machine:
+    description, down = item["Description"], item["Status"]["State"] != "ready"
+    active = item["Spec"]["Availability"] == "active"
+    return Machine(
+        name=description["Hostname"],
+        state="down" if down else "ready" if active else "drained",
+        since=item["UpdatedAt"],
+        role=item["Spec"]["Role"],
+        version=description["Engine"]["EngineVersion"],
+        memory=description["Resources"]["MemoryBytes"],
+        here=item["ID"] == here,
+        id=item["ID"],
+    )
+
+
+def _pinned(service: Mapping[str, Any]) -> str:
+    constraints = service["Spec"]["TaskTemplate"].get("Placement", {}).get("Constraints") or ()
+    return next((one.partition("==")[2].strip() for one in constraints if one.startswith("node.hostname")), "")
+
+
+def _workload(
+    service: Mapping[str, Any], tasks: Iterable[Mapping[str, Any]], machines: Mapping[str, Machine]
+) -> Workload:
+    spec = service["Spec"]
+    container = spec["TaskTemplate"]["ContainerSpec"]
+    own = [task for task in tasks if task["ServiceID"] == service["ID"] and task["DesiredState"] == "running"]
+    newest = max(own, key=lambda task: task["CreatedAt"], default=None)
+    node = _pinned(service)
+    down = node not in machines or machines[node].state == "down"
+    if not spec["Mode"]["Replicated"]["Replicas"]:
+        state = "stopped"
+    elif down:
+        state = "unreachable"
+    else:
+        state = "running" if newest and newest["Status"]["State"] == "running" else "restarting"
+    addresses = [one for part in (newest or {}).get("NetworksAttachments") or () for one in part["Addresses"]]
+    return Workload(
+        name=spec["Name"],
+        state=state,
+        health="",
+        image=spec["Labels"].get(LABEL_IMAGE, container["Image"]),
+        labels=spec["Labels"],
+        ipv4=addresses[0].partition("/")[0] if addresses and state == "running" else "",
+        node=node,
+        since=machines[node].since if state == "unreachable" and node in machines else "",
+    )

@@ -1,0 +1,63 @@
+"""The way to another machine's engine: its socket, forwarded by SSH to one of ours."""
+
+import atexit
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from mailpod.model.errors import EngineUnreachable
+
+SOCKET = "/var/run/docker.sock"
+_SECONDS = 15
+OPTIONS = (
+    *("-F", "none", "-T", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none"),
+    *("-o", "StrictHostKeyChecking=yes", "-o", "GlobalKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"),
+    *("-o", f"ConnectTimeout={_SECONDS}", "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"),
+)
+
+
+def open_tunnel(name: str, target: str, port: int, key: Path, host_keys: Sequence[str]) -> str:
+    """Forward a socket to the engine of a machine, for as long as this process lives.
+
+    Args:
+        name: what the machine is called in messages.
+        target: `USER@ADDRESS`.
+        key: file of the private key.
+        host_keys: public lines, one of which the machine has to prove.
+
+    Returns:
+        URL of the engine.
+
+    Raises:
+        EngineUnreachable: the machine does not answer, or is another one.
+    """
+    folder = tempfile.TemporaryDirectory(prefix="mailpod-")
+    atexit.register(folder.cleanup)
+    known = Path(folder.name) / "known_hosts"
+    known.write_text("".join(f"{name} {line}\n" for line in host_keys))
+    socket = Path(folder.name) / "engine"
+    process = subprocess.Popen(
+        [
+            *("ssh", *OPTIONS, "-o", "ExitOnForwardFailure=yes", "-o", f"HostKeyAlias={name}"),
+            *("-o", f"UserKnownHostsFile={known}", "-i", str(key), "-p", str(port)),
+            *("-N", "-L", f"{socket}:{SOCKET}", target),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    atexit.register(process.wait)
+    atexit.register(process.terminate)
+    deadline = time.monotonic() + _SECONDS
+    while not socket.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            said = process.communicate()[1].decode(errors="replace").strip().splitlines()
+            raise EngineUnreachable(
+                f"{name} cannot be reached at {target}: {said[-1] if said else 'no answer'}",
+                f"see that it runs and answers on SSH, or set it up again: mailpod node add {target}",
+            )
+        time.sleep(0.02)
+    return f"unix://{socket}"

@@ -1,0 +1,134 @@
+"""Several machines of the test's own, each with an engine and an SSH server, on one network."""
+
+import secrets
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from ipaddress import ip_network
+from pathlib import Path
+
+from tests.e2e.support.own_engine import OwnEngine, command
+
+
+class Node(OwnEngine):
+    """A machine with a name, whose engine's socket is where every machine has it.
+
+    Args:
+        number: of the machine in its cluster, from 1.
+    """
+
+    def __init__(self, folder: Path, cluster: "Cluster", number: int) -> None:
+        super().__init__(folder)
+        self.hostname = f"node{number}"
+        self._switch = cluster.name
+        self._host, self._length = cluster.machine, cluster.network.prefixlen
+        self.address = str(cluster.network[number])
+        self._ssh: subprocess.Popen[bytes] | None = None
+        self._holder: subprocess.Popen[bytes] | None = None
+        self._folder = folder
+
+    def _plug_in(self) -> None:
+        """A cable to the cluster's switch, whose end there has the node's name."""
+        cable = ("type", "veth", "peer", "name", "eth0", "netns", self.name)
+        command("ip", "-netns", self._switch, "link", "add", self.hostname, *cable)
+        command("ip", "-netns", self._switch, "link", "set", self.hostname, "master", "switch", "up")
+
+    def plug(self, how: str) -> None:
+        """Pull its cable (`down`), or put it back (`up`)."""
+        command("ip", "-netns", self._switch, "link", "set", self.hostname, how)
+
+    def make(self) -> None:
+        """Its disk, its network, its name, and its own /run and root's folder."""
+        super().make()
+        home = self._folder / "root"
+        home.mkdir(mode=0o700)
+        script = (
+            f"hostname {self.hostname} && mount --make-rprivate / && mount --bind {home} /root"
+            " && echo ready && exec sleep infinity"
+        )
+        self._holder = subprocess.Popen(
+            ["nsenter", f"--net=/run/netns/{self.name}", "unshare", "--uts", "--mount", "sh", "-c", script],
+            stdout=subprocess.PIPE,
+        )
+        assert self._holder.stdout
+        with self._holder.stdout as said:
+            assert said.readline() == b"ready\n"
+        inside = str(self._holder.pid)
+        self._within = ("nsenter", "--target", inside, "--net", "--uts")
+        self.within_all = ("nsenter", "--target", inside, "--net", "--uts", "--mount")
+
+    def start(self) -> None:
+        """Start its engine, and put the socket where the node's own programs look for it."""
+        super().start()
+        command(*self.within_all, "mount", "--bind", self.url.removeprefix("unix://"), "/run/docker.sock")
+
+    def start_ssh(self, authorized: str) -> None:
+        """An SSH server, which finds the node's engine where every engine is."""
+        (self._folder / "root/.ssh").mkdir(mode=0o700, exist_ok=True)
+        (self._folder / "root/.ssh/authorized_keys").write_text(authorized)
+        key = self._folder / "host_key"
+        command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
+        configuration = self._folder / "sshd_config"
+        configuration.write_text(f"HostKey {key}\nPidFile none\nPermitRootLogin prohibit-password\nUsePAM no\n")
+        Path("/run/sshd").mkdir(exist_ok=True)
+        self._ssh = subprocess.Popen([*self.within_all, "/usr/sbin/sshd", "-D", "-e", "-f", str(configuration)])
+
+    def remove(self) -> None:
+        """Take it away with all it holds."""
+        for process in (self._ssh, self._holder):
+            if process:
+                process.kill()
+                process.wait(10)
+        super().remove()
+
+
+class Cluster:
+    """Machines on one network, with the images of a system on the first."""
+
+    def __init__(self, folder: Path) -> None:
+        self.name = f"mpt{secrets.token_hex(3)}"
+        blocks = ip_network(secrets.choice(("198.51.100.0/24", "203.0.113.0/24"))).subnets(new_prefix=28)  # RFC 5737
+        self.network = secrets.choice(list(blocks))
+        self.machine = str(self.network[14])
+        self.key = folder / "operator_key"
+        self._folder = folder
+        self.nodes: list[Node] = []
+
+    def make(self, count: int) -> None:
+        """The network and so many machines, running."""
+        # In a namespace of its own, where no packet filter of the machine's has a say.
+        command("ip", "netns", "add", self.name)
+        command("ip", "-netns", self.name, "link", "add", "switch", "type", "bridge")
+        command("ip", "link", "add", self.name, "type", "veth", "peer", "name", "machine", "netns", self.name)
+        command("ip", "-netns", self.name, "link", "set", "machine", "master", "switch", "up")
+        command("ip", "-netns", self.name, "link", "set", "switch", "up")
+        command("ip", "addr", "add", f"{self.machine}/28", "dev", self.name)
+        command("ip", "link", "set", self.name, "up")
+        command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key))
+        authorized = self.key.with_suffix(".pub").read_text()
+        for number in range(1, count + 1):
+            folder = self._folder / f"node{number}"
+            folder.mkdir()
+            node = Node(folder, self, number)
+            self.nodes.append(node)
+            node.make()
+            node.start()
+            node.start_ssh(authorized)
+
+    def remove(self) -> None:
+        """Take everything away."""
+        for node in self.nodes:
+            node.remove()
+        subprocess.run(["ip", "link", "del", self.name], capture_output=True, check=False)
+        subprocess.run(["ip", "netns", "del", self.name], capture_output=True, check=False)
+
+
+@contextmanager
+def cluster(folder: Path, count: int, images: list[str]) -> Iterator[Cluster]:
+    """A cluster whose first machine has these images."""
+    made = Cluster(folder)
+    with ExitStack() as stack:
+        stack.callback(made.remove)
+        made.make(count)
+        made.nodes[0].take(*images)
+        yield made

@@ -1,0 +1,112 @@
+"""A system on a Swarm of three machines."""
+
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import docker
+from docker.errors import APIError
+from docker.models.containers import Container
+from tests.e2e.support.cli import Cli
+from tests.e2e.support.cluster import Cluster, Node, cluster
+from tests.e2e.support.engine import LABEL_ACCOUNT, Engine
+from tests.e2e.support.names import resolving
+from tests.e2e.support.system import BASE_IMAGE, Account, System
+from tests.e2e.support.world import IMAGE as OUTSIDE
+from tests.e2e.support.world import SOURCE, World
+
+from mailpod.engine.docker import DockerEngine
+from mailpod.model.records import DEFAULT_STACK
+from mailpod.services.images import ensure_images, needed
+
+DOMAIN = "guild.test"
+
+
+class SwarmSystem(System):
+    """It on the first machine of a cluster, its accounts on all of them.
+
+    Args:
+        machines: the cluster, whose engines are no Swarm yet.
+    """
+
+    def __init__(self, machines: Cluster, cli: Cli, engine: Engine, world: World, folder: Path) -> None:
+        super().__init__(DOMAIN, cli, engine, world, folder, machines.nodes[0].address, DEFAULT_STACK)
+        self.port_base = 0
+        self.cluster = machines
+        self._clients = {node.hostname: docker.DockerClient(base_url=node.url) for node in machines.nodes}
+
+    def up(self) -> None:
+        """Deploy it, and add the other machines."""
+        self.cli.ok("up", self.domain, "--engine", "swarm", "--resolver", self.world.address, seconds=300)
+        self.authority.write_text(self.cli.ok("ca").out)
+        self.world.start()
+        self.world.attach(self.main)
+        self.wait_until_up()
+        for node in self.cluster.nodes[1:]:
+            self.add(node)
+
+    def add(self, node: Node) -> None:
+        """Let a machine join."""
+        self.cli.ok("node", "add", f"root@{node.address}", "--ssh-key", str(self.cluster.key))
+
+    def close(self) -> None:
+        """Close the connections to the machines' engines."""
+        for client in (*self._clients.values(), self.engine):
+            client.close()
+
+    def node_of(self, account: Account) -> Node:
+        """The machine an account is on, as the desired state says."""
+        name = self.shown(account)["node"]
+        return next(node for node in self.cluster.nodes if node.hostname == name)
+
+    def containers(self, account: Account) -> list[tuple[str, Container]]:
+        """Every container of an account that runs, with the name of its machine, on the machines that are up."""
+        found = []
+        for node in self.cluster.nodes:
+            if node.runs:
+                client = self._clients[node.hostname]
+                label = f"{LABEL_ACCOUNT}={account.name}"
+                found += [(node.hostname, one) for one in client.containers.list(filters={"label": label})]
+        return found
+
+    def container(self, account: Account) -> Container:
+        """An account's one container."""
+        [(_, found)] = self.containers(account)
+        return found
+
+
+@contextmanager
+def running_swarm(folder: Path) -> Iterator[SwarmSystem]:
+    """A system on three machines of the test's own; nothing of them is left afterwards."""
+    images = [image.tag for image in needed([DEFAULT_STACK])]
+    local = DockerEngine()
+    ensure_images(local, lambda _line: None, needed([DEFAULT_STACK]))
+    local._client.close()
+    client = docker.from_env()
+    client.images.build(path=str(SOURCE), tag=OUTSIDE, buildargs={"BASE": BASE_IMAGE}, rm=True)
+    client.close()
+    instance = f"mpt{secrets.token_hex(3)}"
+    try:
+        with cluster(folder, 3, [*images, BASE_IMAGE, OUTSIDE]) as machines:
+            first = machines.nodes[0]
+            engine = Engine(instance, first.url)
+            cli = Cli(folder / "state", instance, {"DOCKER_HOST": first.url}, first.place.within)
+            engine.client.swarm.init(advertise_addr=first.address)
+            world = World(engine, DOMAIN, "")
+            world.make_network()
+            system = SwarmSystem(machines, cli, engine, world, folder)
+            with resolving(DOMAIN, first.address):
+                try:
+                    system.up()
+                except BaseException as error:
+                    with suppress(APIError):
+                        error.add_note(system.logs())
+                    raise
+                try:
+                    yield system
+                finally:
+                    system.close()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

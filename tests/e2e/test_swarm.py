@@ -1,0 +1,34 @@
+"""Many machines: the same commands, with accounts on all of them."""
+
+import pytest
+from tests.e2e.support.mail import compose, token
+from tests.e2e.support.swarm import SwarmSystem
+from tests.e2e.support.system import Account
+
+
+@pytest.fixture(scope="module")
+def people(swarm: SwarmSystem) -> list[Account]:
+    """Twelve accounts, put where there is room."""
+    return [swarm.create(f"member{number}") for number in range(12)]
+
+
+def test_accounts_are_spread_over_the_machines(swarm: SwarmSystem, people: list[Account]) -> None:
+    machines = {one["name"]: one for one in swarm.cli.ok("node", "list", "--json").json()}
+    assert set(machines) == {"node1", "node2", "node3"}
+    assert [len(one["accounts"]) for one in machines.values()] == [4, 4, 4]
+    for account in people:
+        [(node, _)] = swarm.containers(account)
+        assert node == swarm.node_of(account).hostname
+
+
+def test_mail_goes_in_out_and_between_machines(swarm: SwarmSystem, people: list[Account]) -> None:
+    here, there = (next(a for a in people if swarm.node_of(a).hostname == name) for name in ("node1", "node3"))
+    for account in (here, there):
+        swarm.wait_for(account, swarm.post(account.short_address))
+    for sender, recipient in ((here, there), (there, here)):
+        word = token()
+        swarm.submit(sender, compose(sender.short_address, recipient.address, word), recipient.address)
+        swarm.wait_for(recipient, word)
+    word = token()
+    swarm.submit(there, compose(there.short_address, "erin@outside.test", word), "erin@outside.test")
+    assert swarm.world.wait_for(word)["Return-Path"] == f"<{there.short_address}>"
