@@ -26,6 +26,7 @@ _PACKAGES: Mapping[str, tuple[str, ...]] = {
     "compose": ("docker-compose-plugin", "docker-compose-v2", "docker-compose"),
     "ssh": ("openssh-client",),
     "mbsync": ("isync",),
+    "sshd": ("openssh-server",),
 }
 
 
