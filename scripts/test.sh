@@ -53,4 +53,4 @@ if [ -n "$fast" ]; then
 fi
 step "engine and programs" "$bin/python" -m mailpod.host chromium swaks mbsync curl sshd
 # Two systems side by side, one of each stack, and what needs neither beside the shorter one (tests/conftest.py).
-step "pytest" exec "$bin/python" -m pytest --numprocesses 2 --dist loadgroup "$@"
+step "pytest" exec "$bin/python" -m pytest --numprocesses 2 --dist loadscope "$@"

@@ -1,16 +1,24 @@
 """How tests are divided among processes that run side by side."""
 
+import re
+
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+
+_OF_A_STACK = re.compile(r"tests/e2e/.*\[(classic|dovecot)\b")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class ByRunningSystem(LoadScopeScheduling):
     """All that use one running system, of a stack or on a Swarm, share one process; the others, those of a file do."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_system(item) or item.path.stem))
+
+    def _split_scope(self, nodeid: str) -> str:
+        stack = _OF_A_STACK.match(nodeid)
+        if stack:
+            return stack[1]
+        return "swarm" if nodeid.startswith("tests/e2e/swarm/") else nodeid.split("::", maxsplit=1)[0]
 
 
-def _system(item: pytest.Item) -> str:
-    if not isinstance(item, pytest.Function):
-        return ""
-    parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    return str(parameters.get("stack", "")) or ("swarm" if "swarm" in item.fixturenames else "")
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
+    """Where tests are not to be divided singly."""
+    return ByRunningSystem(config, log) if config.getvalue("dist") == "loadscope" else None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from tests.e2e.support.browser import address, logged_in
+from tests.e2e.support.browser import address, leave, logged_in
 from tests.e2e.support.engine import execute
 from tests.e2e.support.mail import compose, token
 from tests.e2e.support.system import Account, System
@@ -208,7 +208,7 @@ def test_filters_forwarding_and_vacation_are_made_in_the_webmail(
     form.locator("select[name='_action_mailbox[0]']").select_option("Junk")
     form.locator("button.submit").click()
     expect(page.locator("#filterslist")).to_contain_text("bills")
-    page.context.close()
+    leave(page)
 
     system.wait_for(wanda, system.post(wanda.short_address, "bill"), "Junk")
     word = system.post(wanda.short_address, sender="writes@outside.test")
@@ -226,7 +226,7 @@ def test_the_webmail_hides_what_a_stack_cannot(system: System, browser: Browser,
         page.goto(f"{address(system)}?_task=settings")
         expect(page.locator("#settings-menu li.preferences")).to_be_visible()
         expect(page.locator("#settings-menu li:is(.filter, .vacation, .forward)")).to_have_count(count)
-        page.context.close()
+        leave(page)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from playwright.sync_api import TimeoutError as BrowserTimeout
-from tests.e2e.support.browser import address, log_in, logged_in, new_page
+from tests.e2e.support.browser import address, leave, log_in, logged_in, new_page
 from tests.e2e.support.engine import execute
 from tests.e2e.support.mail import compose, token
 from tests.e2e.support.system import Account, System
@@ -22,7 +22,7 @@ def test_every_form_of_the_login_opens_the_mailbox(
     page = new_page(browser)
     log_in(page, system, login, alice.password)
     expect(page.locator("#mailboxlist")).to_be_visible()
-    page.context.close()
+    leave(page)
 
 
 def test_an_app_password_opens_the_mailbox_until_it_is_revoked(system: System, browser: Browser, bob: Account) -> None:
@@ -31,7 +31,7 @@ def test_an_app_password_opens_the_mailbox_until_it_is_revoked(system: System, b
     system.cli.ok("account", "app-password", "revoke", bob.name, "web")
     page.reload()
     expect(page.locator("#messagestack .error").first).to_be_visible()
-    page.context.close()
+    leave(page)
 
 
 def test_a_wrong_password_is_told_and_opens_nothing(system: System, browser: Browser, alice: Account) -> None:
@@ -39,7 +39,7 @@ def test_a_wrong_password_is_told_and_opens_nothing(system: System, browser: Bro
     log_in(page, system, alice.name, "wrong password")
     expect(page.locator("#messagestack .error, #messagestack .warning").first).to_be_visible()
     expect(page.locator("#rcmloginpwd")).to_be_visible()
-    page.context.close()
+    leave(page)
 
 
 @pytest.mark.once
@@ -47,7 +47,7 @@ def test_it_shows_how_much_of_a_quota_is_used(system: System, browser: Browser, 
     system.cli.ok("account", "set", bob.name, "--quota", "10m")
     page = logged_in(browser, system, bob)
     expect(page.locator("#quotadisplay")).to_contain_text("%")
-    page.context.close()
+    leave(page)
     system.cli.ok("account", "set", bob.name, "--quota", "none")
 
 
@@ -55,7 +55,7 @@ def test_webmail_answers_at_the_bare_domain_too(system: System, browser: Browser
     page = new_page(browser)
     log_in(page, system, bob.name, bob.password, host="")
     expect(page.locator("#mailboxlist")).to_be_visible()
-    page.context.close()
+    leave(page)
 
 
 @pytest.mark.once
@@ -70,7 +70,7 @@ def test_webmail_speaks_the_browsers_language(system: System, browser: Browser, 
     log_in(page, system, reader.name, reader.password)
     page.wait_for_selector("#mailboxlist")
     expect(page.locator("html")).to_have_attribute("lang", locale[:2])
-    page.context.close()
+    leave(page)
 
 
 def with_attachment(recipient: str, word: str) -> EmailMessage:
@@ -126,7 +126,7 @@ def test_a_message_from_outside_is_read_and_answered(
         sent = next(name for name in mailbox.folders() if name.endswith("Sent"))
     kept = system.wait_for(alice, f"<{word}@test.invalid>", sent)
     assert "erin@outside.test" in str(kept["To"])
-    page.context.close()
+    leave(page)
 
 
 @pytest.mark.once
@@ -138,7 +138,7 @@ def test_the_accounts_addresses_are_its_identities(system: System, browser: Brow
     assert len(options) == 2
     assert alice.short_address in options[0]
     assert alice.address in options[1]
-    page.context.close()
+    leave(page)
 
 
 def compose_page(page: Page, system: System) -> None:
@@ -170,13 +170,13 @@ def test_a_new_owner_of_a_name_finds_nothing_of_the_old_one(system: System, brow
     page = logged_in(browser, system, old)
     name_oneself(page, system, name)
     assert name in senders(page, system)[0]
-    page.context.close()
+    leave(page)
     system.cli.ok("account", "delete", "heir", "--purge", "--yes")
 
     new = system.create("heir")
     page = logged_in(browser, system, new)
     assert senders(page, system) == [f"heir <{new.short_address}>", f"heir <{new.address}>"]
-    page.context.close()
+    leave(page)
     assert execute(system.main, "grep", "--recursive", name, "/data/roundcube") == (1, "")
 
 
@@ -189,13 +189,13 @@ def test_an_account_that_comes_back_finds_its_webmail_as_it_was(
     name = token()
     page = logged_in(browser, system, account)
     name_oneself(page, system, name)
-    page.context.close()
+    leave(page)
     system.cli.ok("account", "delete", "returner", "--yes")
     logged_in(browser, system, alice).context.close()
     system.cli.ok("account", "undelete", "returner")
     page = logged_in(browser, system, account)
     assert name in senders(page, system)[0]
-    page.context.close()
+    leave(page)
 
 
 def special_folder(system: System, account: Account, name: str) -> str:
@@ -212,7 +212,7 @@ def test_a_draft_is_kept_among_the_drafts(system: System, browser: Browser, bob:
     page.fill("#composebody", "Not yet.")
     page.locator("a.draft:visible, a.save.draft:visible").first.click()
     system.wait_for(bob, word, special_folder(system, bob, "Drafts"))
-    page.context.close()
+    leave(page)
 
 
 @pytest.mark.parametrize(("button", "folder"), [("a.delete", "Trash"), ("a.junk", "Junk")])
@@ -228,7 +228,7 @@ def test_a_message_is_moved_to_the_special_folder(
     system.wait_for(bob, word, special_folder(system, bob, folder))
     with system.mailbox(bob) as mailbox:
         assert mailbox.count(word) == 0
-    page.context.close()
+    leave(page)
 
 
 def test_a_large_file_can_be_attached(system: System, browser: Browser, alice: Account, tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_a_large_file_can_be_attached(system: System, browser: Browser, alice: A
     page.click("button.send, a.send")
     message = system.world.wait_for(word, seconds=60)
     assert len(next(message.iter_attachments()).get_content()) == 25 * 1024 * 1024
-    page.context.close()
+    leave(page)
 
 
 @pytest.mark.once

@@ -57,6 +57,12 @@ def new_page(browser: Browser, locale: str = "en-US") -> Page:
     return page
 
 
+def leave(page: Page) -> None:
+    """Close a page with all that its browser knows. What it is still loading is given up first: closing waits for that."""
+    page.goto("about:blank")
+    page.context.close()
+
+
 def address(system: System, host: str = "webmail.") -> str:
     """Where the webmail is."""
     return f"https://{host}{system.domain}/"
