@@ -58,7 +58,7 @@ def new_page(browser: Browser, locale: str = "en-US") -> Page:
 
 
 def leave(page: Page) -> None:
-    """Close a page with all that its browser knows; first, give up what it is still loading, for which that would wait."""
+    """Close a page with all that its browser knows. What it is still loading would hold that up."""
     page.goto("about:blank")
     page.context.close()
 
