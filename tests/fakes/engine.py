@@ -129,6 +129,12 @@ class FakeEngine:
     def spread_images(self, tags, progress):
         """Nothing: it is one machine."""
 
+    def ensure_local_networks(self, name, subnets):
+        """Nothing: its networks are its own."""
+
+    def remove_local_networks(self, beginning, but):
+        """Nothing."""
+
     def machines(self):
         """The one machine."""
         return [Machine("", "ready", "", "manager", "1", 8 << 30, here=True)]

@@ -6,7 +6,7 @@ import typer
 
 from mailpod.cli import output
 from mailpod.cli.state import context
-from mailpod.services import nodes
+from mailpod.services import nodes, prefixes
 from mailpod.services.nodes import NodeView
 
 app = typer.Typer(help="The machines of a Swarm.", no_args_is_help=True)
@@ -30,6 +30,7 @@ def as_json(view: NodeView) -> dict[str, Any]:
         "version": machine.version,
         "memory": machine.memory,
         "used": view.used,
+        "ipv6_prefix": view.prefix,
         "accounts": list(view.accounts),
         "reachable": view.reachable,
     }
@@ -56,6 +57,18 @@ def list_(json: Json = False) -> None:
             for view in found
         ),
     )
+
+
+@app.command("set")
+def set_(
+    name: Annotated[str, typer.Argument(help="Name of the machine.", show_default=False, autocompletion=complete_node)],
+    ipv6_prefix: Annotated[
+        str,
+        typer.Option(help="IPv6 prefix that is routed to it, /64 or larger; none to give it up.", show_default=False),
+    ],
+) -> None:
+    """Change a machine: the addresses of its accounts."""
+    prefixes.set_prefix(context(), name, ipv6_prefix)
 
 
 @app.command()

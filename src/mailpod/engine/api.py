@@ -12,6 +12,7 @@ import docker.errors
 import docker.types
 import requests
 
+from mailpod.engine import local_networks
 from mailpod.engine.port import Progress
 from mailpod.model.archive import File, tar
 from mailpod.model.errors import EngineUnreachable, MailpodError
@@ -121,6 +122,16 @@ class EngineApi:
         with said_plainly():
             found = self._client.api.networks()
         return [_network(item) for item in found if item["IPAM"]["Config"]]
+
+    def configure_network(self, name: str, subnet: str) -> None:
+        """This machine's part of a network that each machine has for itself."""
+        with said_plainly():
+            local_networks.configure(self._api, name, subnet)
+
+    def forget_networks(self, beginning: str, but: str) -> None:
+        """Remove such networks, and this machine's parts of them, whose names begin so, except those of one name."""
+        with said_plainly():
+            local_networks.remove(self._api, beginning, but)
 
     def volumes(self, instance: str) -> dict[str, Mapping[str, str]]:
         """Labels of the system's volumes by name."""

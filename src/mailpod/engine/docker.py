@@ -49,6 +49,12 @@ class DockerEngine(EngineApi):
         """Stop and remove main and the network."""
         compose.down(compose_files, environment)
 
+    def ensure_local_networks(self, name: str, subnets: Mapping[str, str]) -> None:
+        """Nothing is to be done: every network is the machine's own."""
+
+    def remove_local_networks(self, beginning: str, but: str) -> None:
+        """Nothing is to be done."""
+
     def workloads(self, instance: str) -> list[Workload]:
         """Every container of the system."""
         with said_plainly():

@@ -59,6 +59,17 @@ class Engine(Protocol):
     def networks(self) -> list[Network]:
         """Every network of the engine that has addresses, whosever it is."""
 
+    def ensure_local_networks(self, name: str, subnets: Mapping[str, str]) -> None:
+        """Give each of these machines a network of its own, all of one name.
+
+        Args:
+            name: of the network.
+            subnets: IPv6 subnets by machine; those that are down are left out.
+        """
+
+    def remove_local_networks(self, beginning: str, but: str) -> None:
+        """Remove such networks whose names begin so, except those of one name."""
+
     def workloads(self, instance: str) -> list[Workload]:
         """Every container of the system, main included."""
 

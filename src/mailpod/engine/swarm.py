@@ -14,7 +14,7 @@ from typing import Any
 import docker.errors
 import docker.types
 
-from mailpod.engine import stack
+from mailpod.engine import local_networks, stack
 from mailpod.engine.api import EngineApi, said_plainly
 from mailpod.engine.port import Progress
 from mailpod.model.archive import File
@@ -112,6 +112,20 @@ class SwarmEngine(EngineApi):
             _wait(lambda: not until_gone(), f"{instance}_main was not removed")
             networks = {"label": f"com.docker.stack.namespace={instance}"}
             _wait(lambda: not self._api.networks(filters=networks), "its networks were not removed")
+
+    def ensure_local_networks(self, name: str, subnets: Mapping[str, str]) -> None:
+        """Give each of these machines that is up a network of its own, all of one name."""
+        for node in self._up():
+            if node in subnets:
+                self.on(node).configure_network(name, subnets[node])
+        if subnets:
+            with said_plainly():
+                local_networks.announce(self._api, name)
+
+    def remove_local_networks(self, beginning: str, but: str) -> None:
+        """Remove such networks that nothing uses and whose names begin so, except those of one name."""
+        for node in self._up():
+            self.on(node).forget_networks(beginning, but)
 
     def workloads(self, instance: str) -> list[Workload]:
         """Every service of the system."""
@@ -285,7 +299,10 @@ class SwarmEngine(EngineApi):
             restart_policy=types.RestartPolicy(condition="any", delay=_SECOND),
             placement=types.Placement(constraints=[f"node.hostname=={spec.node or self.here()}"]),
             log_driver=types.DriverConfig("local", {"max-size": "5m", "max-file": "3"}),
-            networks=[types.NetworkAttachmentConfig(spec.network, aliases=list(spec.aliases))],
+            networks=[
+                types.NetworkAttachmentConfig(spec.network, aliases=list(spec.aliases)),
+                *([types.NetworkAttachmentConfig(spec.local_network)] if spec.local_network else []),
+            ],
         )
         return {
             "task_template": template,
@@ -331,6 +348,10 @@ def _pinned(service: Mapping[str, Any]) -> str:
     return next((one.partition("==")[2].strip() for one in constraints if one.startswith("node.hostname")), "")
 
 
+def _is_overlay(network: Mapping[str, Any]) -> bool:
+    return (network.get("DriverState") or {}).get("Name") == "overlay"
+
+
 def _workload(
     service: Mapping[str, Any], tasks: Iterable[Mapping[str, Any]], machines: Mapping[str, Machine]
 ) -> Workload:
@@ -346,7 +367,8 @@ def _workload(
         state = "unreachable"
     else:
         state = "running" if newest and newest["Status"]["State"] == "running" else "restarting"
-    addresses = [one for part in (newest or {}).get("NetworksAttachments") or () for one in part["Addresses"]]
+    attached = (newest or {}).get("NetworksAttachments") or ()
+    addresses = [one for part in attached if _is_overlay(part["Network"]) for one in part["Addresses"]]
     return Workload(
         name=spec["Name"],
         state=state,

@@ -69,10 +69,27 @@ def _routed(system: System) -> bool:
     return system.ipv6_routed and system.engine == "docker"
 
 
+def local_network(system: System) -> str:
+    """Name of the network that each machine of a Swarm has for itself: another one when a prefix has changed."""
+    told = json.dumps(system.prefixes, sort_keys=True).encode()
+    return local_network_beginning(system) + hashlib.sha256(told).hexdigest()[:8]
+
+
+def local_network_beginning(system: System) -> str:
+    """How the names of all such networks begin."""
+    return f"{system.instance}-ipv6-"
+
+
+def local_subnets(system: System) -> dict[str, str]:
+    """The IPv6 subnet of that network on each machine that has a prefix."""
+    return {node: str(networks.ipv6_subnet(prefix, 0)) for node, prefix in system.prefixes.items()}
+
+
 def account_ipv6(system: System, account: Account) -> str:
     """The account's address, the same for as long as it exists; empty where the network has none of this family."""
     if system.engine == "swarm":
-        return ""
+        prefix = system.prefixes.get(account.node)
+        return str(networks.account_address(prefix, 0, account.id)) if prefix else ""
     return str(networks.account_address(system.ipv6_subnet, account.network, account.id))
 
 
@@ -100,6 +117,7 @@ def account_spec(system: System, account: Account, image: str, *, guarded: bool 
         guarded: the engine lets nothing through to an IPv6 address unless it is told to.
     """
     fqdn = account.fqdn(system.domain)
+    local = local_network(system) if account.node in system.prefixes else ""
     return WorkloadSpec(
         name=account_container(system.instance, account.name),
         image=image,
@@ -118,9 +136,10 @@ def account_spec(system: System, account: Account, image: str, *, guarded: bool 
             "MAILPOD_FQDN": fqdn,
             "MAILPOD_DOMAIN": system.domain,
             "MAILPOD_MAIN": _main(system, account),
-            "MAILPOD_PREFIX": system.ipv6_subnet,
+            "MAILPOD_PREFIX": system.prefixes.get(account.node, system.ipv6_subnet),
             "MAILPOD_INTERNET": account.internet,
             "MAILPOD_CONNECTIONS": str(account.connections),
+            **({"MAILPOD_IPV6": account_ipv6(system, account)} if local else {}),
         },
         labels={
             LABEL_INSTANCE: system.instance,
@@ -130,7 +149,8 @@ def account_spec(system: System, account: Account, image: str, *, guarded: bool 
         },
         dns=system.resolver,
         disk=_disk(account),
-        ipv6=account_ipv6(system, account),
+        ipv6="" if local else account_ipv6(system, account),
+        local_network=local,
         open_ports=_PUBLIC_PORTS if guarded and _routed(system) else (),
         node=account.node,
     )

@@ -75,6 +75,7 @@ class System(_Record):
         ipv6_subnet: the prefix of all its IPv6 addresses, at first unique local (RFC 4193).
         ipv6_routed: the outside reaches that prefix: the operator has it routed to the host.
         networks: the IPv4 subnet of each of its networks; see `mailpod.model.networks`.
+        prefixes: by the name of a Swarm's machine, the IPv6 prefix that is routed to it.
         engine: what runs it.
         running: false after `down`, so that nothing starts it again behind the operator's back.
     """
@@ -88,6 +89,7 @@ class System(_Record):
     ipv6_subnet: str
     ipv6_routed: bool = False
     networks: tuple[str, ...] = ()
+    prefixes: dict[str, str] = {}
     running: bool = True
 
     def port(self, service: str) -> int:

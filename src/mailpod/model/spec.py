@@ -23,6 +23,7 @@ class WorkloadSpec:
         name: unique on the engine; the container's name.
         aliases: names under which others on `network` find it.
         ipv6: its address on `network`.
+        local_network: one more, of its own machine's, where it gives itself an address of that machine's IPv6 prefix.
         open_ports: those which the engine is to let through to that address, if it lets none through by itself.
         volume: named volume mounted at `mount`; made when missing, never removed with the workload.
         memory: limit in bytes. `pids`: limit of processes. `cpus`: limit of processors kept busy.
@@ -55,6 +56,7 @@ class WorkloadSpec:
     open_ports: tuple[int, ...] = ()
     disk: int = 0
     node: str = ""
+    local_network: str = ""
 
     def digest(self) -> str:
         """A short hash that changes whenever a running workload would have to be made anew."""

@@ -168,6 +168,7 @@ def _run_main(context: Context) -> None:
     if networks.differ(context):
         context.progress("leaving the old networks")
         _remove_containers(context)
+    networks.ensure_local(context)
     context.progress("starting main")
     context.engine.deploy_main(compose_files(context), environment(context))
 
@@ -263,6 +264,7 @@ def _remove_containers(context: Context) -> None:
 def _remove_main(context: Context) -> None:
     networks.ensure(context)
     context.engine.remove_main(compose_files(context), environment(context))
+    networks.remove_local(context, every=True)
 
 
 def _remove_volumes(context: Context) -> None:

@@ -61,6 +61,21 @@ def ensure(context: Context, *, more: int = 0) -> None:
     context.adopt(system.model_copy(update={"networks": tuple(chosen)}))
 
 
+def ensure_local(context: Context) -> None:
+    """Give each machine of a Swarm that has an IPv6 prefix a network with it."""
+    system = context.system
+    if system.prefixes:
+        subnets = layout.local_subnets(system)
+        context.engine.ensure_local_networks(layout.local_network(system), subnets)
+
+
+def remove_local(context: Context, *, every: bool = False) -> None:
+    """Remove those of earlier prefixes; with `every`, also those of now."""
+    if context.system.engine == "swarm":
+        name = layout.local_network(context.system)
+        context.engine.remove_local_networks(layout.local_network_beginning(context.system), "" if every else name)
+
+
 def differ(context: Context) -> bool:
     """Whether the engine has one of the networks otherwise than desired: no container can stay on such a one."""
     there = {one.name: one for one in context.engine.networks()}

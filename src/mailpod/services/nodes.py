@@ -23,12 +23,14 @@ class NodeView:
         accounts: names of those it has.
         used: bytes of memory that its accounts, and main, use now.
         reachable: the control plane has a way to its engine.
+        prefix: the IPv6 prefix of its accounts; empty when they have no such address.
     """
 
     machine: Machine
     accounts: tuple[str, ...]
     used: int
     reachable: bool
+    prefix: str
 
 
 def key_file(store: Store) -> Path:
@@ -157,7 +159,10 @@ def views(context: Context) -> list[NodeView]:
         return tuple(account.name for account in accounts if account.node == machine.name)
 
     known = {node.name for node in context.store.nodes()}
-    return [NodeView(one, has(one), used(one), one.here or one.name in known) for one in machines]
+    return [
+        NodeView(one, has(one), used(one), one.here or one.name in known, context.system.prefixes.get(one.name, ""))
+        for one in machines
+    ]
 
 
 def require_swarm(context: Context) -> None:

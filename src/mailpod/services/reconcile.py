@@ -12,6 +12,7 @@ from mailpod.model.records import Account
 from mailpod.model.spec import LABEL_ID, LABEL_ROLE, Workload
 from mailpod.model.tables import render
 from mailpod.services.context import Context
+from mailpod.services.networks import remove_local
 
 _AT_ONCE = 8
 
@@ -91,6 +92,7 @@ def _converge(context: Context) -> list[Step]:
         context.progress(f"checking {len(accounts)} accounts")
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(check, accounts.values()))
+    remove_local(context)
     if taken:
         # What waited for an account that was down need not wait for its next turn.
         context.channel.main("flush")

@@ -4,7 +4,7 @@ import secrets
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from ipaddress import ip_network
+from ipaddress import IPv6Network, ip_network
 from pathlib import Path
 
 from tests.e2e.support.own_engine import OwnEngine, command
@@ -23,6 +23,9 @@ class Node(OwnEngine):
         self._switch = cluster.name
         self._host, self._length = cluster.machine, cluster.network.prefixlen
         self.address = str(cluster.network[number])
+        self._address6, self._host6 = (str(cluster.network6[one]) for one in (number, 0xFFFF))
+        # the second of the cluster's networks, and so on
+        self.prefix = str(list(cluster.block6.subnets(new_prefix=64))[number])
         self._ssh: subprocess.Popen[bytes] | None = None
         self._holder: subprocess.Popen[bytes] | None = None
         self._folder = folder
@@ -40,6 +43,9 @@ class Node(OwnEngine):
     def make(self) -> None:
         """Its disk, its network, its name, and its own /run and root's folder."""
         super().make()
+        command("ip", "-netns", self.name, "address", "add", f"{self._address6}/64", "dev", "eth0", "nodad")
+        command("ip", "-netns", self.name, "route", "add", "default", "via", self._host6)
+        command("ip", "route", "add", self.prefix, "via", self._address6)
         home = self._folder / "root"
         home.mkdir(mode=0o700)
         script = (
@@ -90,6 +96,8 @@ class Cluster:
         blocks = ip_network(secrets.choice(("198.51.100.0/24", "203.0.113.0/24"))).subnets(new_prefix=28)  # RFC 5737
         self.network = secrets.choice(list(blocks))
         self.machine = str(self.network[14])
+        self.block6 = IPv6Network(((0x20010DB8 << 96) | (secrets.randbits(24) << 72), 56))  # RFC 3849
+        self.network6 = next(self.block6.subnets(new_prefix=64))
         self.key = folder / "operator_key"
         self._folder = folder
         self.nodes: list[Node] = []
@@ -103,6 +111,7 @@ class Cluster:
         command("ip", "-netns", self.name, "link", "set", "machine", "master", "switch", "up")
         command("ip", "-netns", self.name, "link", "set", "switch", "up")
         command("ip", "addr", "add", f"{self.machine}/28", "dev", self.name)
+        command("ip", "address", "add", f"{self.network6[0xFFFF]}/64", "dev", self.name, "nodad")
         command("ip", "link", "set", self.name, "up")
         command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key))
         authorized = self.key.with_suffix(".pub").read_text()

@@ -42,6 +42,7 @@ CHANGES = {
     "ipv6": "2001:db8::7",
     "open_ports": (22,),
     "node": "node2",
+    "local_network": "other",
 }
 
 
