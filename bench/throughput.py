@@ -36,11 +36,13 @@ class Target:
     Attributes:
         mailboxes: address and folder of new mail.
         containers: those on the way, by what they are called in the notes.
+        host: address of the port.
     """
 
     port: int
     mailboxes: list[tuple[str, Path]]
     containers: dict[str, Container]
+    host: str = HOST
 
 
 @dataclass(frozen=True)
@@ -93,10 +95,10 @@ def _baseline(baseline: Peer, boxes: int) -> Target:
 
 def load(run: Run, source: Container, target: Target, count: int) -> Load:
     """Send so many messages to the target, and wait until all are delivered."""
-    before = {name: _cpu(run, container) for name, container in target.containers.items()}
+    before = {name: _cpu(container) for name, container in target.containers.items()}
     busy = _busy()
     since = int(time.time())
-    start, accepted = _send(source, target.port, [address for address, _ in target.mailboxes], count)
+    start, accepted = _send(source, target.host, target.port, [address for address, _ in target.mailboxes], count)
     deadline = time.time() + 60 + count / 10
     while _arrived(target) < count:
         if time.time() > deadline:
@@ -109,7 +111,7 @@ def load(run: Run, source: Container, target: Target, count: int) -> Load:
     deferred = 0
     for name, container in target.containers.items():
         kind = name if name in {"main", "baseline"} else "accounts"
-        cpu[kind] = cpu.get(kind, 0.0) + (_cpu(run, container) - before[name]) / count
+        cpu[kind] = cpu.get(kind, 0.0) + (_cpu(container) - before[name]) / count
         log = _log(container, since)
         deferred += log.count("status=deferred") + log.count("status=bounced")
         hops.setdefault(kind, []).extend(_delays(log))
@@ -118,12 +120,12 @@ def load(run: Run, source: Container, target: Target, count: int) -> Load:
     return Load(count / (accepted - start), count / (end - start), deferred, cpu, machine, means)
 
 
-def _send(source: Container, port: int, addresses: Sequence[str], count: int) -> tuple[float, float]:
+def _send(source: Container, host: str, port: int, addresses: Sequence[str], count: int) -> tuple[float, float]:
     """Send `count` messages over ten connections; the moments at which it began and ended."""
     share = len(addresses)
     names = "-M client.outside.test -f someone@outside.test"
     each = f"smtp-source -s {CONNECTIONS // share} -m {count // share} -l {LENGTH} -d {names}"
-    commands = "\n".join(f'{each} -t {address} inet:{HOST}:{port} & pids="$pids $!"' for address in addresses)
+    commands = "\n".join(f'{each} -t {address} inet:{host}:{port} & pids="$pids $!"' for address in addresses)
     script = f"set -e\ndate +%s.%N\npids=\n{commands}\nfor pid in $pids; do wait $pid; done\ndate +%s.%N"
     code, output = source.exec_run(["sh", "-c", script])
     assert isinstance(output, bytes)
@@ -143,7 +145,7 @@ def _generator_alone(source: Container, count: int) -> float:
             if greeting(HOST, port):
                 break
         time.sleep(0.05)
-    start, end = _send(source, port, ["a@sink.test"], count)
+    start, end = _send(source, HOST, port, ["a@sink.test"], count)
     return count / (end - start)
 
 
@@ -157,9 +159,11 @@ def _arrived(target: Target) -> int:
     return found
 
 
-def _cpu(run: Run, container: Container) -> float:
+def _cpu(container: Container) -> float:
     """Seconds of processor time that a container's processes have used."""
-    stats = run.engine.api.stats(str(container.id), stream=False, one_shot=True)
+    # Each container's own engine.
+    assert container.client
+    stats = container.client.api.stats(str(container.id), stream=False, one_shot=True)
     return float(stats["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9
 
 
