@@ -116,7 +116,9 @@ def add(context: Context, target: str, port: int, login_key: str | None) -> str:
     context.progress(f"setting up {target}")
     variables = {"KEY": _authorized(context), "TOKEN": token, "MANAGER": manager, "PORT": str(port)}
     script = "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items()) + _SET_UP
-    words = ["ssh", "-T", "-p", str(port), "-o", "StrictHostKeyChecking=accept-new"]
+    # What the operator knows of a machine counts; what is learned here goes to a file of ours.
+    known = f'UserKnownHostsFile="{key_file(context.store).with_name("known_hosts")}" ~/.ssh/known_hosts'
+    words = ["ssh", "-T", "-p", str(port), "-o", "StrictHostKeyChecking=accept-new", "-o", known]
     words += ["-i", login_key, "-o", "IdentitiesOnly=yes"] if login_key else []
     done = subprocess.run(
         [*words, target, "sh -s"],
