@@ -73,7 +73,8 @@ def test_every_acknowledged_message_arrives_once(undamaged: System, pair: list[A
         breaking(undamaged, pair)
     undamaged.wait_until_up()
     undamaged.retry_now()
-    arrived_once(undamaged, pair, traffic.acknowledged)
+    # What was under way in that moment waits once more (minimal_backoff_time).
+    arrived_once(undamaged, pair, traffic.acknowledged, seconds=150)
     assert len(undamaged.world.received(BOUNCE)) == bounces
 
 

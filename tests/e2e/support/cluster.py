@@ -124,8 +124,14 @@ class Cluster:
             node.start()
             node.start_ssh(authorized)
 
+    def open_to_containers(self) -> None:
+        """Let packets through to containers of this machine's own engine, which play the outside."""
+        command("iptables", "--insert", "DOCKER-USER", "--in-interface", self.name, "--jump", "ACCEPT")
+
     def remove(self) -> None:
         """Take everything away."""
+        rule = ("--in-interface", self.name, "--jump", "ACCEPT")
+        subprocess.run(["iptables", "--delete", "DOCKER-USER", *rule], capture_output=True, check=False)
         for node in self.nodes:
             node.remove()
         subprocess.run(["ip", "link", "del", self.name], capture_output=True, check=False)

@@ -14,8 +14,7 @@ from tests.e2e.support.cluster import Cluster, Node, cluster
 from tests.e2e.support.engine import LABEL_ACCOUNT, Engine
 from tests.e2e.support.names import resolving
 from tests.e2e.support.system import BASE_IMAGE, Account, System
-from tests.e2e.support.world import IMAGE as OUTSIDE
-from tests.e2e.support.world import SOURCE, World
+from tests.e2e.support.world import World
 
 from mailpod.engine.docker import DockerEngine
 from mailpod.model.records import DEFAULT_STACK
@@ -42,7 +41,6 @@ class SwarmSystem(System):
         self.cli.ok("up", self.domain, "--engine", "swarm", "--resolver", self.world.address, seconds=300)
         self.authority.write_text(self.cli.ok("ca").out)
         self.world.start()
-        self.world.attach(self.main)
         self.wait_until_up()
         for node in self.cluster.nodes[1:]:
             self.add(node)
@@ -55,6 +53,10 @@ class SwarmSystem(System):
         """Close the connections to the machines' engines."""
         for client in (*self._clients.values(), self.engine):
             client.close()
+
+    def apply(self) -> None:
+        """Converge."""
+        self.cli.ok("apply")
 
     def node_of(self, account: Account) -> Node:
         """The machine an account is on, as the desired state says."""
@@ -84,18 +86,18 @@ def running_swarm(folder: Path) -> Iterator[SwarmSystem]:
     local = DockerEngine()
     ensure_images(local, lambda _line: None, needed([DEFAULT_STACK]))
     local._client.close()
-    client = docker.from_env()
-    client.images.build(path=str(SOURCE), tag=OUTSIDE, buildargs={"BASE": BASE_IMAGE}, rm=True)
-    client.close()
     instance = f"mpt{secrets.token_hex(3)}"
+    # The outside is on the machine's own engine.
+    outside = Engine(f"{instance}-world")
     try:
-        with cluster(folder, 3, [*images, BASE_IMAGE, OUTSIDE]) as machines:
+        with cluster(folder, 3, [*images, BASE_IMAGE]) as machines:
             first = machines.nodes[0]
             engine = Engine(instance, first.url)
             cli = Cli(folder / "state", instance, {"DOCKER_HOST": first.url}, first.place.within)
             engine.client.swarm.init(advertise_addr=first.address)
-            world = World(engine, DOMAIN, "")
+            world = World(outside, DOMAIN, BASE_IMAGE, first.address)
             world.make_network()
+            machines.open_to_containers()
             system = SwarmSystem(machines, cli, engine, world, folder)
             with resolving(DOMAIN, first.address):
                 try:
@@ -109,4 +111,6 @@ def running_swarm(folder: Path) -> Iterator[SwarmSystem]:
                 finally:
                     system.close()
     finally:
+        outside.remove_everything()
+        outside.close()
         shutil.rmtree(folder, ignore_errors=True)

@@ -26,12 +26,14 @@ class World:
         engine: where it runs; every object carries the engine's instance.
         domain: the demo domain its DNS serves.
         base: image the outside's own image is built from; empty when the engine has that image already.
+        main: address of the system under test, if it is on another machine and needs no connection.
     """
 
-    def __init__(self, engine: Engine, domain: str, base: str) -> None:
+    def __init__(self, engine: Engine, domain: str, base: str, main: str = "") -> None:
         self.engine = engine
         self.domain = domain
         self._base = base
+        self._main = main
         self._name = f"{engine.instance}-outside"
         # RFC 2544's test addresses, and documentation's (RFC 3849): neither is routed anywhere, nor private.
         block = ipaddress.ip_network("198.18.0.0/15")
@@ -49,7 +51,7 @@ class World:
     @property
     def main_address(self) -> str:
         """Of the system under test, once it is connected."""
-        return str(self.ipv4_subnet[3])
+        return self._main or str(self.ipv4_subnet[3])
 
     def start(self) -> None:
         """Build the image, start the container on the network and wait until both servers answer."""
@@ -100,7 +102,7 @@ class World:
 
     def zone(self) -> str:
         """The root zone: every name there is (RFC 1035 section 5)."""
-        out, main = self.ipv4_subnet[2], self.ipv4_subnet[3]
+        out, main = self.ipv4_subnet[2], ipaddress.IPv4Address(self.main_address)
         out6, main6 = self.ipv6_subnet[2], self.ipv6_subnet[3]
         records = [
             (".", "SOA ns.outside.test. hostmaster.outside.test. 1 60 60 60 1"),
@@ -112,12 +114,12 @@ class World:
             (f"{out.reverse_pointer}.", "PTR mx.outside.test."),
             (f"{out6.reverse_pointer}.", "PTR mx.outside.test."),
             (f"{main.reverse_pointer}.", f"PTR mail.{self.domain}."),
-            (f"{main6.reverse_pointer}.", f"PTR mail.{self.domain}."),
+            *([] if self._main else [(f"{main6.reverse_pointer}.", f"PTR mail.{self.domain}.")]),
         ]
         for name in ("ns.outside.test.", "mx.outside.test."):
             records += [(name, f"A {out}"), (name, f"AAAA {out6}")]
         for host in (f"{self.domain}.", *(f"{name}.{self.domain}." for name in HOSTS)):
-            records += [(host, f"A {main}"), (host, f"AAAA {main6}")]
+            records += [(host, f"A {main}"), *([] if self._main else [(host, f"AAAA {main6}")])]
         return "\n".join(f"{name} 1 IN {data}" for name, data in records)
 
     def _answers(self) -> bool:
