@@ -1,0 +1,47 @@
+"""The Compose file in the words of a stack."""
+
+from pathlib import Path
+
+import yaml
+
+from mailpod.engine.stack import translated
+from mailpod.services.images import SOURCES
+
+# What `docker stack deploy` knows of a service (compose-spec's older form, version 3.9), as far as ours says any of it.
+KNOWN = {
+    *("cap_add", "cap_drop", "deploy", "dns", "environment", "healthcheck", "hostname", "image", "labels", "logging"),
+    *("networks", "ports", "read_only", "secrets", "stop_grace_period", "volumes"),
+}
+
+
+def ours():
+    document = yaml.safe_load(Path(SOURCES / "compose.yaml").read_text())
+    return translated(document, "node1", {"more": "one"})
+
+
+def test_nothing_is_left_that_a_stack_does_not_know():
+    result = ours()
+    assert set(result["services"]["main"]) <= KNOWN
+    assert result["version"] == "3.9"
+    assert result["networks"]["mail"]["ipam"] == {"config": [{"subnet": "${MAILPOD_IPV4_SUBNET:?}"}]}
+    assert result["networks"]["mail"]["driver"] == "overlay"
+
+
+def test_ports_are_the_machines_own():
+    ports = ours()["services"]["main"]["ports"]
+    assert {"target": 25, "published": "${MAILPOD_PORT_SMTP:-25}", "protocol": "tcp", "mode": "host"} in ports
+    assert {one["mode"] for one in ports} == {"host"}
+
+
+def test_it_stays_where_its_volume_is_and_is_found_by_its_labels():
+    deploy = ours()["services"]["main"]["deploy"]
+    assert deploy["placement"] == {"constraints": ["node.hostname == node1"]}
+    assert deploy["endpoint_mode"] == "dnsrr"
+    assert deploy["labels"]["mailpod.role"] == "main"
+    assert deploy["labels"]["more"] == "one"
+    assert deploy["resources"] == {"limits": {"pids": 1024}}
+
+
+def test_scratch_space_keeps_its_size():
+    volumes = ours()["services"]["main"]["volumes"]
+    assert {"type": "tmpfs", "target": "/run", "tmpfs": {"size": 16 << 20}} in volumes
