@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.e2e.support.cli import Cli
 from tests.e2e.support.engine import Engine
-from tests.e2e.support.system import free_port_base
+from tests.ports import free_port_base
 
 
 def test_the_demo_shows_a_message_from_outside_and_goes_without_a_trace(tmp_path: Path) -> None:

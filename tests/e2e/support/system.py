@@ -2,7 +2,6 @@
 
 import imaplib
 import json
-import random
 import secrets
 import shutil
 import smtplib
@@ -11,7 +10,7 @@ import ssl
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
@@ -24,11 +23,11 @@ from tests.e2e.support.mail import Mailbox, compose, imap, smtp, token
 from tests.e2e.support.names import resolving
 from tests.e2e.support.wait import until
 from tests.e2e.support.world import World
+from tests.ports import free_port_base
 
 from mailpod.model.records import DEFAULT_STACK
 
 BASE_IMAGE = "mailpod/base:trixie"
-PORTS = (25, 80, 143, 443, 465, 587, 993, 2222, 4190)
 
 
 @dataclass(frozen=True)
@@ -221,17 +220,6 @@ class System:
     def logs(self) -> str:
         """What all its containers and the outside's mail server said last."""
         return f"{self.engine.logs()}\n===== mx.outside.test\n{self.world.log()}"
-
-
-def free_port_base() -> int:
-    """A number that, added to each of main's ports, gives a free one."""
-    while True:
-        base = random.randrange(20000, 28000, 10)
-        with suppress(OSError):
-            for number in PORTS:
-                with socket.create_server(("127.0.0.1", base + number)):
-                    pass
-            return base
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from tests.fakes.steps import Steps
 from tests.fakes.system import PASSWORD, FakeSystem
+from tests.ports import free_port_base
 
 from mailpod.model.errors import AlreadyExists, EngineUnreachable, InvalidInput, MailpodError, NotFound
 from mailpod.model.plan import Create, Remove, Replace, Start
@@ -316,7 +317,7 @@ def test_a_port_in_use_is_named_before_anything_is_touched(system, monkeypatch):
 
 def test_an_address_that_is_not_the_machines_is_refused_before_anything_is_touched(system, monkeypatch):
     monkeypatch.setattr(installation, "_check_ports", CHECK_PORTS)
-    installation.up(system.process(), system.planned(bind="127.0.0.1", port_base=free_base()))
+    installation.up(system.process(), system.planned(bind="127.0.0.1", port_base=free_port_base()))
     before, steps = system.state(), Steps()
     with pytest.raises(MailpodError, match=r"192\.0\.2\.99"):
         installation.up(system.process(steps), system.planned(bind="192.0.2.99"))
@@ -326,7 +327,7 @@ def test_an_address_that_is_not_the_machines_is_refused_before_anything_is_touch
 
 def test_another_address_is_checked_for_what_listens_there(system, monkeypatch):
     monkeypatch.setattr(installation, "_check_ports", CHECK_PORTS)
-    base = free_base()
+    base = free_port_base()
     installation.up(system.process(), system.planned(bind="127.0.0.1", port_base=base))
     with socket.socket() as other:
         other.bind(("127.0.0.2", base + 25))
@@ -339,19 +340,13 @@ def test_another_address_is_checked_for_what_listens_there(system, monkeypatch):
 def test_what_main_itself_holds_is_in_nobodys_way(system, monkeypatch):
     """It may change from one address to all of them, and back, on the same ports."""
     monkeypatch.setattr(installation, "_check_ports", CHECK_PORTS)
-    base = free_base()
+    base = free_port_base()
     installation.up(system.process(), system.planned(bind="127.0.0.1", port_base=base))
     with socket.socket() as main:
         main.bind(("127.0.0.1", base + 25))
         main.listen()
         installation.up(system.process(), system.planned(bind="0.0.0.0"))
         installation.up(system.process(), system.planned(bind="127.0.0.1"))
-
-
-def free_base():
-    """A number that, added to the port of SMTP, gives a free one."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1] - 25
 
 
 def test_secrets_of_main_are_for_their_owner_alone(system):
