@@ -41,12 +41,16 @@ class Container:
     labels: dict[str, str]
     volume: str
     network: str
+    node: str = ""
     memory: int = 0
     state: str = "created"
     comes_up: bool = True
     health: str = ""
     output: list[str] = field(default_factory=list)
     seen: dict[str, File] = field(default_factory=dict)
+
+
+_ONE = Machine("", "ready", "", "manager", "1", 8 << 30, here=True)
 
 
 @dataclass
@@ -62,6 +66,7 @@ class World:
     reachable: bool = True
     registry: bool = False
     limits_volumes: bool = False
+    machines: list[Machine] = field(default_factory=lambda: [_ONE])
 
     def restart(self) -> None:
         """The machine is started again, and what comes up by itself with it."""
@@ -136,8 +141,11 @@ class FakeEngine:
         """Nothing."""
 
     def machines(self):
-        """The one machine."""
-        return [Machine("", "ready", "", "manager", "1", 8 << 30, here=True)]
+        return list(self._reach("machines").machines)
+
+    def _answers(self, node: str) -> None:
+        if any(machine.name == node and machine.state == "down" for machine in self.world.machines):
+            raise EngineUnreachable(f"{node} cannot be reached", "see that it runs")
 
     def join(self):
         """No machine joins."""
@@ -172,10 +180,12 @@ class FakeEngine:
 
     def workloads(self, instance: str) -> list[Workload]:
         found = self._reach("workloads").containers.items()
-        return [_workload(name, item) for name, item in found if item.labels[LABEL_INSTANCE] == instance]
+        down = {machine.name: machine.since for machine in self.world.machines if machine.state == "down"}
+        return [_workload(name, item, down) for name, item in found if item.labels[LABEL_INSTANCE] == instance]
 
     def create(self, spec: WorkloadSpec, seed: Iterable[File]) -> None:
         world = self._reach(f"create {spec.name}")
+        self._answers(spec.node)
         with contextlib.ExitStack() as undo:
             if spec.volume not in world.volumes:
                 world.volumes[spec.volume] = Volume(dict(spec.labels), spec.disk if world.limits_volumes else 0)
@@ -184,7 +194,7 @@ class FakeEngine:
             if spec.image not in world.images or spec.network not in world.networks or spec.name in world.containers:
                 raise MailpodError(f"the engine refused: {spec.name}", "see: mailpod status")
             labels = {**spec.labels, LABEL_SPEC: spec.digest()}
-            container = Container(spec.image, labels, spec.volume, spec.network)
+            container = Container(spec.image, labels, spec.volume, spec.network, spec.node)
             world.containers[spec.name] = container
             undo.push(_unless_killed(lambda: world.containers.pop(spec.name, None)))
             self._step(f"engine {spec.name} is made")
@@ -259,8 +269,10 @@ def _unless_killed(undo: Callable[[], object]) -> Callable[..., None]:
     return leave
 
 
-def _workload(name: str, container: Container) -> Workload:
+def _workload(name: str, container: Container, down: Mapping[str, str]) -> Workload:
     state = container.state if container.state in {"running", "restarting", "created"} else "stopped"
+    if container.comes_up and container.node in down:
+        state = "unreachable"
     runs = state == "running"
     return Workload(
         name=name,
@@ -270,4 +282,6 @@ def _workload(name: str, container: Container) -> Workload:
         labels=container.labels,
         ipv4="192.0.2.7" if runs else "",
         ipv6="2001:db8::7" if runs else "",
+        node=container.node,
+        since=down.get(container.node, "") if state == "unreachable" else "",
     )

@@ -115,6 +115,11 @@ def status(json: Json = False) -> None:
             output.line(
                 f"{element.name} is frozen since {element.frozen}, {element.waiting or 0} messages wait at main"
             )
+        if element.since:
+            output.line(
+                f"{element.name} is down since {element.since}, as {element.node} is;"
+                f" {element.waiting or 0} messages wait at main"
+            )
     for message in (queue or [])[:_SHOWN]:
         to = ", ".join(message.recipients)
         output.line(f"waiting in {message.element}: {message.queue_id} to {to}: {message.reason}")

@@ -42,10 +42,17 @@ class Remove:
     name: str
 
 
+_AT_REST = {"stopped", "created"}
+
 Step = Create | Replace | Start | Halt | Remove
 
 
-def plan(desired: Iterable[WorkloadSpec], observed: Iterable[Workload], frozen: Collection[str] = ()) -> list[Step]:
+def plan(
+    desired: Iterable[WorkloadSpec],
+    observed: Iterable[Workload],
+    frozen: Collection[str] = (),
+    down: Collection[str] = (),
+) -> list[Step]:
     """Steps that lead from the observed to the desired state.
 
     What may not run is ended first. Removals come next, so that a name is free before it is used again. Applying the
@@ -55,12 +62,16 @@ def plan(desired: Iterable[WorkloadSpec], observed: Iterable[Workload], frozen: 
         desired: what is to run.
         observed: what is there.
         frozen: names of what may not run, and is kept as it is.
+        down: names of machines that do not answer. What belongs there is left to run as it was once they do.
     """
     specs = {spec.name: spec for spec in desired}
     there = {workload.name: workload for workload in observed}
-    steps: list[Step] = [Halt(name) for name in there if name in frozen and there[name].runs]
+    # What cannot be reached now would run as soon as its machine is back.
+    steps: list[Step] = [Halt(name) for name in there if name in frozen and there[name].state not in _AT_REST]
     steps += [Remove(name) for name in there if name not in specs and name not in frozen]
     for name, spec in specs.items():
+        if spec.node in down:
+            continue
         workload = there.get(name)
         if workload is None:
             steps.append(Create(spec))

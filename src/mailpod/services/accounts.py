@@ -19,6 +19,7 @@ from mailpod.services.installation import make_room, require_main
 from mailpod.services.networks import with_room
 from mailpod.services.nodes import choose
 from mailpod.services.passwords import check_password, hash_password
+from mailpod.services.reachable import require_reachable
 from mailpod.services.reconcile import (
     finish_purge,
     main_runs,
@@ -208,6 +209,7 @@ def set_password(context: Context, name: str, password: str) -> None:
     check_password(password)
     require_thawed(account)
     require_main(context)
+    require_reachable(context, account)
     context.progress(f"setting the password of {account.name}")
     refresh(context, account, (layout.password_file(hash_password(password)),))
 
@@ -234,6 +236,8 @@ def change(
     if stack and stack != before.stack:
         require_thawed(before)
     require_main(context)
+    if not before.frozen:
+        require_reachable(context, before)
     ensure_images(context.engine, context.progress, [ACCOUNT[stack or before.stack]])
     with context.store.lock("converge", shared=True):
         if stack and stack != before.stack:
@@ -291,8 +295,10 @@ def rotate(context: Context, name: str) -> Account:
         MailpodError: main or the account does not answer, or it is frozen.
     """
     context.require_system()
-    require_thawed(context.store.account(name.lower()))
+    account = context.store.account(name.lower())
+    require_thawed(account)
     require_main(context)
+    require_reachable(context, account)
     with context.store.lock("converge"):
         account = context.store.account(name.lower())
         context.progress(f"giving {account.name} new keys")
@@ -340,6 +346,7 @@ def undelete(context: Context, name: str) -> AccountView:
     if not kept:
         raise NotFound(f"no deleted account {wanted!r} is kept", "see: mailpod account list")
     account = kept[-1].model_copy(update={"deleted": None})
+    require_reachable(context, account)
     if layout.account_volume(context.instance, account) not in context.engine.volumes(context.instance):
         raise NotFound(f"the volume of {wanted!r} is gone", "restore it from a backup")
     ensure_images(context.engine, context.progress, [ACCOUNT[account.stack]])

@@ -17,6 +17,7 @@ from mailpod.services.context import Context
 from mailpod.services.freezing import require_thawed
 from mailpod.services.installation import require_main
 from mailpod.services.passwords import generate_password, hash_password
+from mailpod.services.reachable import require_reachable
 
 _SEE = "see: mailpod account app-password list"
 
@@ -79,6 +80,7 @@ def _running(context: Context, name: str) -> Account:
     account = context.store.account(name.lower())
     require_thawed(account)
     require_main(context)
+    require_reachable(context, account)
     if show(context, account.name).status not in {"running", "unhealthy"}:
         raise MailpodError(f"{account.name} is not running, and its app passwords are in it", "run: mailpod apply")
     return account

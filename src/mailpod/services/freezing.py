@@ -6,6 +6,7 @@ from mailpod.model.records import Account, now
 from mailpod.services.context import Context
 from mailpod.services.images import ACCOUNT, ensure_images
 from mailpod.services.installation import require_main
+from mailpod.services.reachable import require_reachable
 from mailpod.services.reconcile import halt_container, main_runs, observed_accounts, push_tables, refresh, take
 
 
@@ -58,6 +59,7 @@ def thaw(context: Context, name: str) -> None:
     if not account.frozen:
         raise NotFound(f"{account.name} is not frozen", f"see: mailpod account show {account.name}")
     require_main(context)
+    require_reachable(context, account)
     ensure_images(context.engine, context.progress, [ACCOUNT[account.stack]])
     context.progress(f"thawing {account.name}")
     with context.store.lock("converge", shared=True):

@@ -16,6 +16,7 @@ from mailpod.model.spec import LABEL_ROLE
 from mailpod.services import images, networks
 from mailpod.services.channel import ChannelClosed
 from mailpod.services.context import Context
+from mailpod.services.reachable import down as down_machines
 from mailpod.services.reconcile import converge, main_files, main_runs, steps
 from mailpod.services.waiting import until
 from mailpod.store import Store, write_durably
@@ -333,9 +334,19 @@ def down(context: Context, *, purge: bool) -> None:
     """Stop the installation and remove its containers; with `purge`, its volumes, keys and state as well."""
     context.require_system()
     context.engine.info()
+    if purge:
+        _check_all_there(context)
     # The second lock keeps accounts from being made meanwhile.
     with context.store.lock("system"), context.store.lock("converge"):
         _down(context, purge=purge)
+
+
+def _check_all_there(context: Context) -> None:
+    """Refuse to forget a system while a machine that has volumes of it is down."""
+    accounts = [*context.store.accounts(), *context.store.deleted()]
+    for node in down_machines(context):
+        if any(account.node == node for account in accounts):
+            raise MailpodError(f"{node} is down, and has mail of this system", "start it first; see: mailpod node list")
 
 
 def _down(context: Context, *, purge: bool) -> None:

@@ -13,6 +13,7 @@ from mailpod.model.spec import LABEL_ID, LABEL_ROLE, Workload
 from mailpod.model.tables import render
 from mailpod.services.context import Context
 from mailpod.services.networks import remove_local
+from mailpod.services.reachable import down
 
 _AT_ONCE = 8
 
@@ -56,11 +57,13 @@ def steps(context: Context) -> list[Step]:
     accounts = context.store.accounts()
     desired = [context.account_spec(account) for account in accounts if not account.frozen]
     frozen = [_container(context, account) for account in accounts if account.frozen]
-    return plan(desired, observed_accounts(context), frozen)
+    return plan(desired, observed_accounts(context), frozen, down(context))
 
 
 def converge(context: Context) -> list[Step]:
     """Make every account's container as desired, give each its files, then give main its tables.
+
+    Accounts on machines that are down are left as they are.
 
     Returns:
         The steps that were taken.
@@ -74,7 +77,11 @@ def converge(context: Context) -> list[Step]:
 
 def _converge(context: Context) -> list[Step]:
     _finish_deletions(context)
-    accounts = {_container(context, a): a for a in context.store.accounts() if not a.frozen}
+    away = down(context)
+    here = [account for account in context.store.accounts() if account.node not in away]
+    for node, since in away.items():
+        context.progress(f"{node} is down since {since}; its accounts stay as they are until it is back")
+    accounts = {_container(context, account): account for account in here if not account.frozen}
     taken = steps(context)
     problems: list[MailpodError] = []
     for step in taken:
@@ -179,8 +186,11 @@ def _finish_purges(context: Context) -> None:
 
 
 def finish_purge(context: Context, account: Account) -> None:
-    """Destroy one account's container and volume, then the last record of it."""
+    """Destroy one account's container and volume, then the last record of it, unless its machine is down."""
     remove_container(context, account)
+    if account.node in down(context):
+        context.progress(f"{account.node} is down; once it is back, mailpod apply destroys {account.name}'s mail there")
+        return
     context.engine.remove_volume(layout.account_volume(context.instance, account))
     context.keys.forget(account.id)
     context.store.forget_deleted(account.id)

@@ -44,12 +44,15 @@ class ElementStatus:
 
     Attributes:
         desired: `running`, `stopped` or `frozen`.
-        observed: `running`, `restarting`, `stopped`, `created` (it never ran) or `missing`.
+        observed: `running`, `restarting`, `stopped`, `created` (it never ran), `unreachable` (its machine is down) or
+            `missing`.
         health: `healthy`, `unhealthy`, `starting`, or empty when nothing runs.
         memory: bytes in use.
         waiting: messages that wait for it in main, and in itself if it runs; for main, all in its own queue. None when
             one of them does not say, and none is known.
         frozen: since when it is frozen (ISO 8601); empty when it is not.
+        node: the machine it is on; empty on one Docker Engine.
+        since: from when on it is unreachable (ISO 8601).
     """
 
     name: str
@@ -62,6 +65,8 @@ class ElementStatus:
     memory: int
     waiting: int | None
     frozen: str = ""
+    node: str = ""
+    since: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,6 +162,8 @@ def _element(
         memory.get(workload.name, 0),
         waiting,
         since,
+        workload.node,
+        workload.since,
     )
 
 

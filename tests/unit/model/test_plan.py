@@ -131,3 +131,15 @@ def test_what_never_ran_is_made_anew():
 
 def test_nothing_is_planned_for_nothing():
     assert plan([], []) == []
+
+
+def test_what_belongs_to_a_machine_that_is_down_is_left_alone():
+    far = dataclasses.replace(PLAIN, node="far")
+    changed = dataclasses.replace(far, memory=2)
+    for there in ([], [observed_as(far, "unreachable")], [observed_as(far, "stopped")]):
+        assert plan([changed], there, down={"far"}) == []
+        assert plan([changed], there, down={"elsewhere"}) != []
+
+
+def test_what_is_frozen_is_halted_although_its_machine_is_down():
+    assert plan([], [observed_as(PLAIN, "unreachable")], frozen={"a"}) == [Halt("a")]
