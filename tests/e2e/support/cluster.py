@@ -1,12 +1,15 @@
 """Several machines of the test's own, each with an engine and an SSH server, on one network."""
 
+import os
 import secrets
+import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from ipaddress import IPv6Network, ip_network
 from pathlib import Path
 
+import docker
 from tests.e2e.support.own_engine import OwnEngine, command
 
 
@@ -40,6 +43,22 @@ class Node(OwnEngine):
         """Pull its cable (`down`), or put it back (`up`)."""
         command("ip", "-netns", self._switch, "link", "set", self.hostname, how)
 
+    def power_off(self) -> None:
+        """Let the machine die: in one moment all that runs on it is gone, and nobody hears from it."""
+        containers = docker.DockerClient(base_url=self.url)
+        running = [containers.api.inspect_container(one.id)["State"]["Pid"] for one in containers.containers.list()]
+        containers.close()
+        self.plug("down")
+        self.end(signal.SIGKILL)
+        for pid in running:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def power_on(self) -> None:
+        """Start it again."""
+        self.plug("up")
+        self.start()
+
     def make(self) -> None:
         """Its disk, its network, its name, and its own /run and root's folder."""
         super().make()
@@ -66,6 +85,8 @@ class Node(OwnEngine):
     def start(self) -> None:
         """Start its engine, and put the socket where the node's own programs look for it."""
         super().start()
+        # The socket that was there before it was started again.
+        subprocess.run([*self.within_all, "umount", "/run/docker.sock"], capture_output=True, check=False)
         command(*self.within_all, "mount", "--bind", self.url.removeprefix("unix://"), "/run/docker.sock")
 
     def start_ssh(self, authorized: str) -> None:
