@@ -3,10 +3,16 @@
 import re
 
 import pytest
+from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 _OF_A_STACK = re.compile(r"tests/e2e/.*\[(classic|dovecot)\b")
+
+
+# A machine that is busy with containers is slow now and then, and no property is about time.
+settings.register_profile("mailpod", deadline=None)
+settings.load_profile("mailpod")
 
 
 class ByRunningSystem(LoadScopeScheduling):

@@ -6,11 +6,11 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from ipaddress import IPv6Network, ip_network
+from ipaddress import IPv6Network
 from pathlib import Path
 
 import docker
-from tests.e2e.support.own_engine import OwnEngine, command
+from tests.e2e.support.own_engine import OwnEngine, command, free_network
 
 
 class Node(OwnEngine):
@@ -114,8 +114,7 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         self.name = f"mpt{secrets.token_hex(3)}"
-        blocks = ip_network(secrets.choice(("198.51.100.0/24", "203.0.113.0/24"))).subnets(new_prefix=28)  # RFC 5737
-        self.network = secrets.choice(list(blocks))
+        self.network = free_network(secrets.choice(("198.51.100.0/24", "203.0.113.0/24")), 28)  # RFC 5737
         self.machine = str(self.network[14])
         self.block6 = IPv6Network(((0x20010DB8 << 96) | (secrets.randbits(24) << 72), 56))  # RFC 3849
         self.network6 = next(self.block6.subnets(new_prefix=64))

@@ -1,5 +1,6 @@
 """A container engine of the test's own: on a disk, in a network namespace and with a life of its own."""
 
+import json
 import os
 import secrets
 import shutil
@@ -8,6 +9,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import docker
@@ -19,6 +21,17 @@ def command(*words: str) -> str:
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(words)}: {done.stderr}"
     return done.stdout
+
+
+def free_network(block: str, length: int) -> IPv4Network:
+    """A part of a block, with prefixes so long, of which this machine has no address yet."""
+    there = {
+        IPv4Address(one["local"])
+        for link in json.loads(command("ip", "-json", "-4", "address"))
+        for one in link["addr_info"]
+    }
+    parts = IPv4Network(block).subnets(new_prefix=length)
+    return secrets.choice([part for part in parts if not any(address in part for address in there)])
 
 
 class OwnEngine:
@@ -38,10 +51,8 @@ class OwnEngine:
         self._gigabytes = gigabytes
         self._filler = self._disk / "filler"
         self._process: subprocess.Popen[bytes] | None = None
-        third = secrets.randbelow(256)
-        self._host = f"192.0.2.{4 * (third % 64) + 1}"  # RFC 5737
-        self._length = 30
-        self.address = f"192.0.2.{4 * (third % 64) + 2}"
+        network = free_network("192.0.2.0/24", 30)  # RFC 5737
+        self._host, self.address, self._length = str(network[1]), str(network[2]), 30
         self.url = f"unix://{self._run}/docker.sock"
         self._within: tuple[str, ...] = ("nsenter", f"--net=/run/netns/{self.name}")
 
