@@ -211,7 +211,8 @@ class System:
     def retry_now(self) -> None:
         """Have main try everything it holds again, as `apply` does, instead of waiting for its next run."""
         # Marked as sent again: what only comes sooner than Postfix would send it again is not known as a second copy.
-        execute(self.main, "env", "SSH_ORIGINAL_COMMAND=flush", "/usr/lib/mailpod/operator/operator")
+        code, said = execute(self.main, "env", "SSH_ORIGINAL_COMMAND=flush", "/usr/lib/mailpod/operator")
+        assert code == 0, said
 
     def forgive(self) -> None:
         """Let everybody try passwords anew who has tried wrong ones."""
