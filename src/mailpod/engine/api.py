@@ -12,7 +12,7 @@ import docker.errors
 import docker.types
 import requests
 
-from mailpod.engine import local_networks
+from mailpod.engine import founding, local_networks
 from mailpod.engine.port import Progress
 from mailpod.model.archive import File, tar
 from mailpod.model.errors import EngineUnreachable, MailpodError
@@ -67,6 +67,16 @@ class EngineApi:
                 "install Docker Engine 20.10 or newer",
             )
         return info
+
+    def found_swarm(self, advertise: str) -> bool:
+        """Make this machine a Swarm of one."""
+        with said_plainly():
+            return founding.found(self._api, advertise)
+
+    def leave_swarm(self) -> None:
+        """Give up the Swarm that was founded."""
+        with said_plainly():
+            founding.leave(self._api)
 
     def has_image(self, tag: str) -> bool:
         """Whether an image of this name is there."""

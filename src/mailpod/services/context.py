@@ -69,8 +69,11 @@ class Context:
 
     def look_again(self) -> None:
         """Read the installation anew when it is asked for next: another command may have changed it."""
-        for name in ("system", "aliases"):
-            self.__dict__.pop(name, None)
+        before = self.__dict__.pop("system", None)
+        self.__dict__.pop("aliases", None)
+        if before and before.engine != self.system.engine:
+            for name in ("engine", "guarded"):
+                self.__dict__.pop(name, None)
 
     def require_system(self) -> None:
         """Refuse what needs a system before there is one; raises like `system`."""
