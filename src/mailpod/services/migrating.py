@@ -65,7 +65,7 @@ def _change(context: Context, kind: EngineKind, check: Callable[[Context], None]
 def _fits_swarm(context: Context) -> None:
     system = context.system
     if system.engine == "swarm":
-        raise AlreadyExists(f"{system.domain} runs on a Swarm already", "see: mailpod node list")
+        raise AlreadyExists(f"{system.domain} runs on a Swarm already", "make sure of it with: mailpod apply")
     if system.bind != "0.0.0.0":  # noqa: S104
         raise MailpodError(
             f"main listens on {system.bind} alone, and a Swarm publishes on every address of a machine",
@@ -81,7 +81,7 @@ def _fits_swarm(context: Context) -> None:
 def _fits_docker(context: Context) -> None:
     system = context.system
     if system.engine == "docker":
-        raise AlreadyExists(f"{system.domain} runs on one Docker Engine already", "see: mailpod status")
+        raise AlreadyExists(f"{system.domain} runs on one engine already", "make sure of it with: mailpod apply")
     if system.prefixes:
         name = min(system.prefixes)
         raise MailpodError(
