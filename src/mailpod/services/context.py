@@ -1,6 +1,7 @@
 """What every use case works with: one system's state folder, its engine and its keys."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -66,6 +67,19 @@ class Context:
         """Write the installation, and work with it from now on."""
         self.store.save_system(system)
         self.look_again()
+
+    @contextlib.contextmanager
+    def lock(self, name: str, *, shared: bool = False) -> Iterator[None]:
+        """Hold a lock of the state folder, as its `lock` does, and work on the engine that the system is on.
+
+        Raises:
+            MailpodError: like `Store.lock`; or while this command waited, another one has brought it to another engine.
+        """
+        with self.store.lock(name, shared=shared):
+            there = self.store.find_system()
+            if there and there.engine != self.system.engine:
+                raise MailpodError(f"{there.domain} was brought to another engine meanwhile", "try again")
+            yield
 
     def look_again(self) -> None:
         """Read the installation anew when it is asked for next: another command may have changed it."""

@@ -118,7 +118,7 @@ def up(context: Context, system: System, advertise: str = "") -> None:
 def _up(context: Context, system: System) -> None:
     _check_up(context, system)
     ensure_all_images(context)
-    with context.store.lock("system"):
+    with context.lock("system"):
         # Another `up` may have been faster.
         before = _check_up(context, system)
         with undone_on_failure(context, before):
@@ -134,6 +134,8 @@ def _check_up(context: Context, system: System) -> System | None:
     before = context.store.find_system()
     if before is None:
         _check_unclaimed(context)
+    elif before.engine != system.engine:
+        raise MailpodError(f"{before.domain} was brought to another engine meanwhile", "try again")
     networks.check_prefix(context, system)
     if context.engine_is_here:
         _check_ports(system, _held(context, before, system))
@@ -208,7 +210,7 @@ def make_room(context: Context) -> None:
     """Add a network when all are full. main is made anew to be on it too, which takes it away for some seconds."""
     if networks.with_room(context.system, context.store.accounts()) is not None:
         return
-    with context.store.lock("system"):
+    with context.lock("system"):
         context.look_again()
         if networks.with_room(context.system, context.store.accounts()) is None:
             networks.ensure(context, more=1)
@@ -331,7 +333,7 @@ def apply(context: Context) -> list[Step]:
     if not context.system.running:
         raise MailpodError("the system is down", f"start it with: mailpod up {context.system.domain}")
     ensure_all_images(context)
-    with context.store.lock("system"):
+    with context.lock("system"):
         deploy(context)
         return converge(context)
 
@@ -350,7 +352,7 @@ def down(context: Context, *, purge: bool) -> None:
     if purge:
         _check_all_there(context)
     # The second lock keeps accounts from being made meanwhile.
-    with context.store.lock("system"), context.store.lock("converge"):
+    with context.lock("system"), context.lock("converge"):
         _down(context, purge=purge)
 
 

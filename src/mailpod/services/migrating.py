@@ -56,7 +56,7 @@ def _change(context: Context, kind: EngineKind, check: Callable[[Context], None]
     check(context)
     before = context.system
     # The lock keeps accounts from being made meanwhile on an engine that is no more the system's.
-    with installation.undone_on_failure(context, before), context.store.lock("converge"):
+    with installation.undone_on_failure(context, before), context.lock("converge"):
         context.adopt(before.model_copy(update={"engine": kind}))
         installation.deploy(context)
     converge(context)

@@ -71,7 +71,7 @@ def converge(context: Context) -> list[Step]:
     Raises:
         MailpodError: an account could not be brought up; all others were.
     """
-    with context.store.lock("converge"):
+    with context.lock("converge"):
         return _converge(context)
 
 

@@ -5,6 +5,7 @@ from tests.fakes.steps import Steps
 from tests.fakes.system import PASSWORD
 
 from mailpod.model.errors import AlreadyExists, MailpodError
+from mailpod.model.records import MIN_MEMORY
 from mailpod.services import accounts, freezing, installation, migrating
 
 
@@ -169,3 +170,37 @@ def test_a_later_up_that_fails_leaves_the_swarm_alone(system):
     with pytest.raises(MailpodError):
         installation.up(system.process(steps), system.planned(port_base=100))
     assert (system.world.swarm, kinds(system)) == ("manager", {"swarm"})
+
+
+WAITING = {
+    "create": lambda context, _planned: accounts.create(context, "new", PASSWORD),
+    "set": lambda context, _planned: accounts.change(context, "alice", memory=MIN_MEMORY),
+    "delete": lambda context, _planned: accounts.delete(context, "alice", purge=True),
+    "undelete": lambda context, _planned: accounts.undelete(context, "gone"),
+    "up": installation.up,
+    "apply": lambda context, _planned: installation.apply(context),
+    "down": lambda context, _planned: installation.down(context, purge=True),
+}
+
+
+@pytest.mark.parametrize("command", WAITING)
+def test_what_has_waited_for_it_does_not_go_on_on_the_engine_before(ready, monkeypatch, command):
+    """A command had looked at the system, and waits for its turn until the system is on another engine."""
+    context, planned = ready.process(), ready.planned()
+    real, after = context.store.lock, []
+
+    def lock(name="lock", *, shared=False):
+        if name in {"system", "converge"} and not after:
+            after.append(None)
+            migrating.to_swarm(ready.process())
+            after[0] = ready.state()
+        return real(name, shared=shared)
+
+    monkeypatch.setattr(context.store, "lock", lock)
+    with pytest.raises(MailpodError) as refused:
+        WAITING[command](context, planned)
+    assert (refused.value.what, refused.value.hint) == (
+        "example.org was brought to another engine meanwhile",
+        "try again",
+    )
+    assert ready.state() == after[0]
