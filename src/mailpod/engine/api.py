@@ -12,7 +12,7 @@ import docker.errors
 import docker.types
 import requests
 
-from mailpod.engine import founding, local_networks
+from mailpod.engine import containers, founding, local_networks
 from mailpod.engine.port import Progress
 from mailpod.model.archive import File, tar
 from mailpod.model.errors import EngineUnreachable, MailpodError
@@ -210,8 +210,18 @@ class EngineApi:
     def containers_of(self, service: str) -> list[str]:
         """Ids of a service's containers on this machine, running or not."""
         with said_plainly():
-            found = self._client.api.containers(all=True, filters={"label": f"com.docker.swarm.service.name={service}"})
+            found = self._client.api.containers(all=True, filters={"label": f"{containers.TASK_OF}={service}"})
         return [item["Id"] for item in found]
+
+    def end_service(self, service: str) -> None:
+        """Stop and remove what a service that is not to run has here; the Swarm itself takes some seconds longer."""
+        for container in self.containers_of(service):
+            self.remove_container(container)
+
+    def remove_container(self, container: str) -> None:
+        """Stop and remove a container; nothing happens when it is not there."""
+        with said_plainly():
+            containers.remove(self._api, container)
 
     def kill(self, container: str) -> None:
         """End a container at once; nothing happens when it does not run."""

@@ -9,20 +9,25 @@ from typing import Any
 import docker.errors
 
 from mailpod.model.errors import MailpodError
-from mailpod.model.spec import LABEL_INSTANCE, Workload
+from mailpod.model.spec import LABEL_INSTANCE, LABEL_ROLE, Workload
 
 TASK_OF = "com.docker.swarm.service.name"
 """The label by which a Swarm knows its containers."""
 
+_ROLES = {"main", "account"}
 _STOP_SECONDS = 10
 # "removal of container … is already in progress"
 _ALREADY_AT_IT = 409
 
 
 def listed(api: Any, instance: str) -> list[Workload]:  # noqa: ANN401  (the SDK's, with incomplete types)
-    """Those of a system, running or not."""
+    """Those of main and the accounts of a system, running or not."""
+    return [workload(item, instance) for item in _found(api, instance) if item["Labels"].get(LABEL_ROLE) in _ROLES]
+
+
+def _found(api: Any, instance: str) -> list[dict[str, Any]]:  # noqa: ANN401
     found = api.containers(all=True, filters={"label": f"{LABEL_INSTANCE}={instance}"})
-    return [workload(item, instance) for item in found if TASK_OF not in item["Labels"]]
+    return [item for item in found if TASK_OF not in item["Labels"]]
 
 
 def workload(item: Mapping[str, Any], instance: str) -> Workload:
@@ -54,7 +59,7 @@ def health(words: str) -> str:
 
 
 def remove(api: Any, name: str) -> None:  # noqa: ANN401
-    """Stop and remove one; nothing happens when it is not there."""
+    """Stop and remove one, by its name or id; nothing happens when it is not there."""
     with contextlib.suppress(docker.errors.NotFound):
         api.stop(name, timeout=_STOP_SECONDS)
         try:
@@ -79,8 +84,8 @@ def _wait_until_gone(api: Any, name: str) -> None:  # noqa: ANN401
 
 def remove_all(api: Any, instance: str) -> None:  # noqa: ANN401
     """Stop and remove all of a system, and its networks; volumes stay."""
-    for one in listed(api, instance):
-        remove(api, one.name)
+    for item in _found(api, instance):
+        remove(api, item["Id"])
     for network in api.networks(filters={"label": f"{LABEL_INSTANCE}={instance}"}):
         if network["Scope"] == "local":
             api.remove_network(network["Id"])

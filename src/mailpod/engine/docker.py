@@ -90,7 +90,7 @@ class DockerEngine(EngineApi):
         """Stop and remove a container."""
         with said_plainly():
             services.remove(self._api, name)
-            containers.remove(self._api, name)
+        self.remove_container(name)
 
     def _creation(self, spec: WorkloadSpec) -> dict[str, Any]:
         api = self._client.api

@@ -8,7 +8,7 @@ from typing import Any
 
 import docker.errors
 
-from mailpod.engine.containers import TASK_OF
+from mailpod.engine import containers
 from mailpod.model.errors import MailpodError
 from mailpod.model.spec import LABEL_IMAGE, LABEL_INSTANCE, Workload
 
@@ -34,7 +34,14 @@ def remove(api: Any, name: str) -> None:  # noqa: ANN401
         if service["Spec"]["Name"] == name:
             with contextlib.suppress(docker.errors.NotFound):
                 api.remove_service(service["ID"])
-            _wait(lambda: not api.containers(all=True, filters={"label": f"{TASK_OF}={name}"}), name)
+            # The Swarm itself takes some seconds longer.
+            for container in _containers(api, name):
+                containers.remove(api, container)
+            _wait(lambda: not _containers(api, name), name)
+
+
+def _containers(api: Any, name: str) -> list[str]:  # noqa: ANN401
+    return [item["Id"] for item in api.containers(all=True, filters={"label": f"{containers.TASK_OF}={name}"})]
 
 
 def remove_all(api: Any, instance: str) -> None:  # noqa: ANN401

@@ -107,6 +107,7 @@ class SwarmEngine(EngineApi):
         """Stop and remove main and the networks, and what the system had before it was a Swarm's; volumes stay."""
         instance = environment["MAILPOD_INSTANCE"]
         stack.remove(instance)
+        self.end_service(f"{instance}_main")
         with said_plainly():
             containers.remove_all(self._api, instance)
             until_gone = partial(self.containers_of, f"{instance}_main")
@@ -167,8 +168,8 @@ class SwarmEngine(EngineApi):
     def halt(self, name: str) -> None:
         """End a service's container at once; nothing but `start` brings it up again."""
         self.kill(name)
+        self.remove_container(name)
         with said_plainly():
-            containers.remove(self._api, name)
             service = self._service(name)
             if not service:
                 return
@@ -177,12 +178,13 @@ class SwarmEngine(EngineApi):
                 engine = self.on(node)
                 for container in engine.containers_of(name):
                     engine.kill(container)
+                engine.end_service(name)
                 _wait(lambda engine=engine: not engine.containers_of(name), f"{name} did not end")  # type: ignore[misc]
 
     def remove(self, name: str) -> None:
         """Stop and remove a service, and wait until nothing of it is left on a machine that is up."""
+        self.remove_container(name)
         with said_plainly():
-            containers.remove(self._api, name)
             service = self._service(name)
             if not service:
                 return
@@ -191,6 +193,7 @@ class SwarmEngine(EngineApi):
                 self._api.remove_service(service["ID"])
             for node in nodes:
                 engine = self.on(node)
+                engine.end_service(name)
                 _wait(lambda engine=engine: not engine.containers_of(name), f"{name} was not removed")  # type: ignore[misc]
 
     def volumes(self, instance: str) -> dict[str, Mapping[str, str]]:

@@ -19,6 +19,9 @@ def test_health(words, known):
     assert health(words) == known
 
 
+ACCOUNT = {"mailpod.id": "a1", "mailpod.role": "account"}
+
+
 def item(**changes):
     network = {"IPAddress": "172.18.0.2", "GlobalIPv6Address": "fd00::2"}
     return {
@@ -26,7 +29,7 @@ def item(**changes):
         "State": "running",
         "Status": "Up 3 minutes (healthy)",
         "Image": "image:1",
-        "Labels": {"mailpod.id": "a1"},
+        "Labels": ACCOUNT,
         "NetworkSettings": {"Networks": {"mailpod": network}},
     } | changes
 
@@ -56,10 +59,11 @@ def test_a_container_that_keeps_dying_is_restarting():
     assert workload(item(State="restarting", Status="Restarting (1)"), "mailpod").status == "restarting"
 
 
-def test_a_task_of_a_swarm_is_not_listed_on_its_own():
+def test_main_and_accounts_are_listed_that_are_no_tasks_of_a_swarm():
     class Api:
         def containers(self, all, filters):  # noqa: A002  (the SDK's name)
             assert (all, filters) == (True, {"label": "mailpod.instance=mailpod"})
-            return [item(), item(Labels={"com.docker.swarm.service.name": "mailpod-bob"})]
+            task, helper = {"com.docker.swarm.service.name": "mailpod-bob"}, {"mailpod.role": "helper"}
+            return [item(Labels=labels) for labels in (ACCOUNT, ACCOUNT | task, helper, {"mailpod.role": "main"})]
 
-    assert [one.name for one in listed(Api(), "mailpod")] == ["mailpod-alice"]
+    assert [one.labels for one in listed(Api(), "mailpod")] == [ACCOUNT, {"mailpod.role": "main"}]

@@ -8,6 +8,8 @@ import pytest
 from mailpod.engine import services
 from mailpod.model.errors import MailpodError
 
+GONE = SimpleNamespace(status_code=404, url="", reason="")
+
 
 def refusal(code):
     return docker.errors.APIError(str(code), SimpleNamespace(status_code=code, url="", reason=""), "refused")
@@ -39,7 +41,10 @@ class Api:
 
     def containers(self, all, filters):  # noqa: A002  (the SDK's name)
         self._left -= 1
-        return ["one"] if self._left > 0 else []
+        return [{"Id": "one"}] if self._left > 0 else []
+
+    def stop(self, container, timeout):
+        raise docker.errors.NotFound("404", GONE, "no such container")
 
     def networks(self, filters):
         return [{"Id": name, "Name": name, "Scope": scope} for scope, name in self.there.items()]
@@ -49,12 +54,8 @@ class Api:
         if self._refusals >= 0:
             raise refusal(400)
         if number not in self.there.values():
-            raise refusal_not_found()
+            raise docker.errors.NotFound("404", GONE, "no such network")
         self.there = {scope: name for scope, name in self.there.items() if name != number}
-
-
-def refusal_not_found():
-    return docker.errors.NotFound("404", SimpleNamespace(status_code=404), "no such network")
 
 
 @pytest.fixture(autouse=True)
