@@ -7,8 +7,6 @@ import docker.errors
 from mailpod.model.errors import MailpodError
 
 _LISTEN = "0.0.0.0:2377"
-# "could not choose an IP address to advertise since this system has multiple addresses …"
-_SEVERAL = "could not choose an IP address to advertise"
 
 
 def found(api: Any, advertise: str) -> bool:  # noqa: ANN401  (the SDK's, with incomplete types)
@@ -18,7 +16,7 @@ def found(api: Any, advertise: str) -> bool:  # noqa: ANN401  (the SDK's, with i
         advertise: address or interface by which other machines are to reach it; empty for the only one it has.
 
     Raises:
-        MailpodError: it is another's worker, or has several addresses.
+        MailpodError: it is another's worker, has several addresses, or not that one.
     """
     swarm = api.info()["Swarm"]
     if swarm.get("ControlAvailable"):
@@ -32,11 +30,10 @@ def found(api: Any, advertise: str) -> bool:  # noqa: ANN401  (the SDK's, with i
         api.init_swarm(advertise_addr=advertise or None, listen_addr=_LISTEN)
     except docker.errors.APIError as error:
         said = " ".join(str(error.explanation).split())
-        if _SEVERAL not in said:
-            raise
+        hint = "say by which of its addresses others are to reach it: --advertise-addr ADDRESS"
         raise MailpodError(
-            f"this machine has several addresses:{said.partition('multiple addresses')[2] or f' {said}'}",
-            "say by which one the others are to reach it: --advertise-addr ADDRESS",
+            f"this machine cannot be made a Swarm: {said}",
+            hint if "address" in said else "see: docker swarm init --help",
         ) from error
     return True
 

@@ -9,9 +9,11 @@ from mailpod.engine import founding
 from mailpod.model.errors import MailpodError
 
 INACTIVE = {"LocalNodeState": "inactive", "ControlAvailable": False}
-SEVERAL = (
+ADDRESSES = (
     "could not choose an IP address to advertise since this system has multiple addresses on different interfaces "
-    "(192.0.2.1 on eth0 and 198.51.100.1 on eth1) - specify one with --advertise-addr"
+    "(192.0.2.1 on eth0 and 198.51.100.1 on eth1)",
+    "interface eth0 has more than one IPv6 address (2001:db8::1 and fe80::1)",
+    "advertise address must be a non-zero IP address or network interface (with optional port number)",
 )
 
 
@@ -53,13 +55,16 @@ def test_a_machine_that_does_not_manage_its_swarm_is_refused(state):
     assert not api.asked
 
 
-def test_of_several_addresses_one_is_asked_for():
+@pytest.mark.parametrize("said", ADDRESSES)
+def test_where_it_depends_on_an_address_one_is_asked_for(said):
     with pytest.raises(MailpodError) as refused:
-        founding.found(Api(INACTIVE, SEVERAL), "")
-    assert "192.0.2.1 on eth0 and 198.51.100.1 on eth1" in refused.value.what
+        founding.found(Api(INACTIVE, said), "")
+    assert said in refused.value.what
     assert "--advertise-addr" in refused.value.hint
 
 
 def test_whatever_else_the_engine_refuses_is_told_in_its_words():
-    with pytest.raises(docker.errors.APIError, match="live-restore"):
-        founding.found(Api(INACTIVE, "--live-restore daemon configuration is incompatible with swarm mode"), "")
+    said = "--live-restore daemon configuration is incompatible with swarm mode"
+    with pytest.raises(MailpodError, match=said) as refused:
+        founding.found(Api(INACTIVE, said), "")
+    assert "advertise" not in refused.value.hint
