@@ -101,7 +101,7 @@ class Engine(Protocol):
     def halt(self, name: str) -> None:
         """End a container at once, without warning to what runs in it. Nothing but `start` brings it up again.
 
-        It stays there with its log; nothing happens when it is not there.
+        It stays there, and so does its log, but not on a Swarm; nothing happens when it is not there.
         """
 
     def remove(self, name: str) -> None:

@@ -10,8 +10,7 @@ from mailpod.model.errors import MailpodError
 
 INACTIVE = {"LocalNodeState": "inactive", "ControlAvailable": False}
 ADDRESSES = (
-    "could not choose an IP address to advertise since this system has multiple addresses on different interfaces "
-    "(192.0.2.1 on eth0 and 198.51.100.1 on eth1)",
+    "could not choose an IP address to advertise since this system has multiple addresses on interface eth0 (a and b)",
     "interface eth0 has more than one IPv6 address (2001:db8::1 and fe80::1)",
     "advertise address must be a non-zero IP address or network interface (with optional port number)",
 )
