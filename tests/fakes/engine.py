@@ -68,6 +68,8 @@ class World:
     reachable: bool = True
     registry: bool = False
     limits_volumes: bool = False
+    encrypts: bool = False
+    """Every machine's kernel can encrypt packets."""
     machines: list[Machine] = field(default_factory=lambda: [_ONE])
     swarm: str = ""
     """What the machine is in a Swarm: `manager` or `worker`; empty when it is in none."""
@@ -159,6 +161,10 @@ class FakeEngine:
     def remove_local_networks(self, beginning, but):
         """Nothing."""
 
+    def encrypts(self, image):
+        assert image in self._reach("encrypts").images
+        return self.world.encrypts
+
     def machines(self):
         first, *others = self._reach("machines").machines
         return [dataclasses.replace(first, name="machine") if self._kind == "swarm" else first, *others]
@@ -179,7 +185,7 @@ class FakeEngine:
         name, labels = main_container(instance), {LABEL_INSTANCE: instance, LABEL_ROLE: "main"}
         for network in _networks(compose_files, environment, self._kind):
             there = world.networks.setdefault(network.name, network)
-            if set(there.subnets) != set(network.subnets):
+            if (set(there.subnets), there.encrypted) != (set(network.subnets), network.encrypted):
                 raise MailpodError("Docker Compose failed: the network needs to be recreated", "see: mailpod status")
         world.volumes.setdefault(name, Volume(labels))
         self._step("engine main's volume is there")
@@ -279,7 +285,8 @@ def _networks(compose_files: Sequence[Path], environment: Mapping[str, str], kin
     """What the Compose files define, as far as this engine is concerned."""
     routed = environment["MAILPOD_IPV6_MODE"] == "routed"
     subnets: tuple[str, ...] = environment["MAILPOD_IPV4_SUBNET"], environment["MAILPOD_IPV6_SUBNET"]
-    found = [Network(environment["MAILPOD_INSTANCE"], subnets[:1] if kind == "swarm" else subnets, routed)]
+    encrypted = bool(environment["MAILPOD_ENCRYPTED"])
+    found = [Network(environment["MAILPOD_INSTANCE"], subnets[:1] if kind == "swarm" else subnets, routed, encrypted)]
     for file in compose_files:
         if file.suffix == ".json":
             more = json.loads(file.read_text()).get("networks", {}).values()

@@ -24,6 +24,11 @@ _TIMEOUT = 120
 _AT_ONCE = 32
 _PULL_SILENCE = 25
 _CHUNK = 1024 * 1024
+# What an overlay network that is encrypted asks of the kernel (libnetwork, drivers/overlay/encryption.go).
+_ENCRYPT = (
+    *("ip", "xfrm", "state", "add", "src", "192.0.2.1", "dst", "192.0.2.2", "proto", "esp", "spi", "1"),
+    *("mode", "transport", "aead", "rfc4106(gcm(aes))", f"0x{'00' * 20}", "64"),
+)
 # "quota size requested but no quota support"
 _NO_LIMIT = "no quota support"
 
@@ -207,6 +212,17 @@ class EngineApi:
                 if "error" in line:
                     raise MailpodError(f"an image was not taken: {line['error']}", "see that the disk has room")
 
+    def can_encrypt(self, image: str) -> bool:
+        """Whether this machine's kernel can encrypt packets; a container of `image`, which has ip(8), tries."""
+        with said_plainly():
+            host = self._api.create_host_config(network_mode="none", cap_drop=["ALL"], cap_add=["NET_ADMIN"])
+            made = self._api.create_container(image, entrypoint=list(_ENCRYPT), command=[], host_config=host)
+            try:
+                self._api.start(made["Id"])
+                return bool(self._api.wait(made["Id"])["StatusCode"] == 0)
+            finally:
+                self._api.remove_container(made["Id"], force=True)
+
     def containers_of(self, service: str) -> list[str]:
         """Ids of a service's containers on this machine, running or not."""
         with said_plainly():
@@ -275,4 +291,5 @@ def _network(item: Mapping[str, Any]) -> Network:
         name=item["Name"],
         subnets=tuple(config["Subnet"] for config in item["IPAM"]["Config"]),
         routed=item["Options"].get("com.docker.network.bridge.gateway_mode_ipv6") == "routed",
+        encrypted="encrypted" in item["Options"],
     )

@@ -26,6 +26,10 @@ class DockerEngine(EngineApi):
     def spread_images(self, tags: Iterable[str], progress: Progress) -> None:
         """Nothing is to be done: there is one machine."""
 
+    def encrypts(self, image: str) -> bool:  # noqa: ARG002
+        """Nothing: there is one machine."""
+        return False
+
     def machines(self) -> list[Machine]:
         """The one machine."""
         with said_plainly():

@@ -57,6 +57,13 @@ class Engine(Protocol):
     def leave_swarm(self) -> None:
         """Let the machine give up the Swarm of which it is the only one, with all that runs in it; volumes stay."""
 
+    def encrypts(self, image: str) -> bool:
+        """Whether it could encrypt what goes from one of its machines to another.
+
+        Args:
+            image: tag of an image that has ip(8), which every machine has.
+        """
+
     def machines(self) -> list[Machine]:
         """The machines it runs containers on, by name."""
 

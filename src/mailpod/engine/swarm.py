@@ -7,6 +7,7 @@ of that machine's own engine.
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,12 @@ class SwarmEngine(EngineApi):
                     raise MailpodError(
                         f"{node} has another {tag} than this machine", f"remove it there: docker rmi {tag}"
                     )
+
+    def encrypts(self, image: str) -> bool:
+        """Whether the kernel of every machine that is up can encrypt packets to the others."""
+        engines = [self.on(node) for node in self._up()]
+        with ThreadPoolExecutor(len(engines)) as pool:
+            return all(pool.map(lambda engine: engine.can_encrypt(image), engines))
 
     def deploy_main(self, compose_files: Sequence[Path], environment: Mapping[str, str]) -> None:
         """Make main run on this machine, as a stack."""

@@ -178,6 +178,7 @@ def deploy(context: Context) -> None:
 
 def _run_main(context: Context) -> None:
     networks.ensure(context)
+    networks.choose_encryption(context)
     _write_main_secrets(context)
     if networks.differ(context):
         context.progress("leaving the old networks")
