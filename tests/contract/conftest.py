@@ -1,17 +1,23 @@
 import contextlib
 
 import pytest
-from tests.contract.labs import DockerLab, FakeLab
+from tests.contract.labs import DockerLab, FakeLab, swarm_lab
 
-ENGINES = ["fake", pytest.param("docker", marks=pytest.mark.engine)]
+ENGINES = ["fake", *(pytest.param(kind, marks=pytest.mark.engine) for kind in ("docker", "swarm"))]
 
 
 @pytest.fixture(scope="module", params=ENGINES)
 def laboratory(request, tmp_path_factory):
     """One engine; what the tests make on it is taken away at the end, also after a failure."""
-    with contextlib.ExitStack() as stack:
-        lab = FakeLab() if request.param == "fake" else DockerLab(tmp_path_factory.mktemp("images"))
-        stack.callback(lab.close)
+    folder = tmp_path_factory.mktemp("images")
+    match request.param:
+        case "swarm":
+            made = swarm_lab(folder)
+        case "docker":
+            made = contextlib.closing(DockerLab(folder))
+        case _:
+            made = contextlib.closing(FakeLab())
+    with made as lab:
         yield lab
 
 

@@ -4,17 +4,22 @@ import contextlib
 import io
 import secrets
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import docker
 import docker.errors
 import docker.types
+import pytest
+from docker.models.containers import Container
+from tests.e2e.support.cluster import Cluster, cluster
+from tests.e2e.support.wait import until
 from tests.fakes.engine import FakeEngine, World
 
 from mailpod.engine.docker import DockerEngine
 from mailpod.engine.port import Engine
+from mailpod.engine.swarm import SwarmEngine
 from mailpod.host.base_image import ensure_base_image
 from mailpod.model.archive import File
 from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_INSTANCE, LABEL_ROLE, Network, WorkloadSpec
@@ -32,15 +37,22 @@ BROKEN = f'FROM {BASE}\nSTOPSIGNAL SIGKILL\nCMD ["/no/such/program"]\n'
 
 
 class Lab(Protocol):
-    """One engine under test, and an instance name of its own."""
+    """One engine under test, and an instance name of its own.
+
+    Attributes:
+        kind: what the engine is to call itself.
+        has_ipv6: its containers have IPv6 addresses on the system's network.
+    """
 
     engine: Engine
+    kind: str
+    has_ipv6: bool
     instance: str
     image: str
     broken_image: str
 
     def stop(self, name: str) -> None:
-        """Let a container stop behind the engine's back."""
+        """Let a container stop behind mailpod's back, as an operator does it."""
 
     def seen(self, name: str, path: str) -> File:
         """A file of the volume as the container found it when it started."""
@@ -93,6 +105,9 @@ def random_instance() -> str:
 class FakeLab:
     """An engine in memory."""
 
+    kind = "fake"
+    has_ipv6 = True
+
     def __init__(self) -> None:
         self.world = World()
         self.engine: Engine = FakeEngine(self.world)
@@ -127,17 +142,18 @@ class FakeLab:
         pass
 
 
-class DockerLab:
-    """The local Docker Engine."""
+class RealLab:
+    """What engines that run containers have in common.
 
-    def __init__(self, folder: Path) -> None:
-        self._client = docker.from_env()
-        real = DockerEngine()
-        self._real = real
-        self.engine: Engine = real
+    Args:
+        engine: under test, with the base image.
+        folder: for what images are built from.
+    """
+
+    def __init__(self, engine: Engine, folder: Path) -> None:
+        self.engine = engine
         self.instance = random_instance()
         self._instances = {self.instance}
-        ensure_base_image(real, BASE, print)
         self.image = self._build(folder / "good", DOCKERFILE, "good")
         self.broken_image = self._build(folder / "broken", BROKEN, "broken")
         self.add_network(self.instance)
@@ -150,24 +166,14 @@ class DockerLab:
         return tag
 
     def add_network(self, instance: str) -> None:
-        self._instances.add(instance)
-        pool = docker.types.IPAMPool(subnet=f"fd{secrets.token_hex(1)}:{secrets.token_hex(2)}:1::/64")
-        self._client.networks.create(
-            instance,
-            enable_ipv6=True,
-            ipam=docker.types.IPAMConfig(pool_configs=[pool]),
-            labels={LABEL_INSTANCE: instance},
-        )
+        raise NotImplementedError
 
-    def stop(self, name: str) -> None:
-        self._client.containers.get(name).stop(timeout=0)
-
-    def pause(self, name: str) -> None:
-        """Freeze a container behind the engine's back."""
-        self._client.containers.get(name).pause()
+    def container(self, name: str) -> Container:
+        """The container that runs."""
+        raise NotImplementedError
 
     def _get(self, name: str, path: str) -> tuple[tarfile.TarInfo, bytes]:
-        chunks, _ = self._client.containers.get(name).get_archive(path)
+        chunks, _ = self.container(name).get_archive(path)
         with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
             [member] = archive.getmembers()
             content = archive.extractfile(member)
@@ -181,7 +187,7 @@ class DockerLab:
         return File(path, content, member.mode & 0o7777, member.uid)
 
     def write(self, name: str, path: str) -> None:
-        code, output = self._client.containers.get(name).exec_run(["sh", "-c", f"echo mine >/data/{path}"])
+        code, output = self.container(name).exec_run(["sh", "-c", f"echo mine >/data/{path}"])
         assert code == 0, output
 
     def has(self, name: str, path: str) -> bool:
@@ -191,12 +197,45 @@ class DockerLab:
             return False
         return True
 
-    def comes_up(self, name: str) -> bool:
-        return bool(self.inspect(name)["HostConfig"]["RestartPolicy"]["Name"] == "always")
-
     def inspect(self, name: str) -> Mapping[str, Any]:
         """What the engine tells of a container, in its own words."""
-        return self._client.api.inspect_container(name)
+        return dict(self.container(name).attrs)
+
+
+class DockerLab(RealLab):
+    """The local Docker Engine."""
+
+    kind = "docker"
+    has_ipv6 = True
+
+    def __init__(self, folder: Path) -> None:
+        self._client = docker.from_env()
+        self._real = DockerEngine()
+        ensure_base_image(self._real, BASE, print)
+        super().__init__(self._real, folder)
+
+    def add_network(self, instance: str) -> None:
+        self._instances.add(instance)
+        pool = docker.types.IPAMPool(subnet=f"fd{secrets.token_hex(1)}:{secrets.token_hex(2)}:1::/64")
+        self._client.networks.create(
+            instance,
+            enable_ipv6=True,
+            ipam=docker.types.IPAMConfig(pool_configs=[pool]),
+            labels={LABEL_INSTANCE: instance},
+        )
+
+    def container(self, name: str) -> Container:
+        return self._client.containers.get(name)
+
+    def stop(self, name: str) -> None:
+        self.container(name).stop(timeout=0)
+
+    def pause(self, name: str) -> None:
+        """Freeze a container behind the engine's back."""
+        self.container(name).pause()
+
+    def comes_up(self, name: str) -> bool:
+        return bool(self.inspect(name)["HostConfig"]["RestartPolicy"]["Name"] == "always")
 
     def close(self) -> None:
         for instance in self._instances:
@@ -214,3 +253,69 @@ class DockerLab:
                     self._client.images.remove(tag, force=True)
         self._real._client.close()
         self._client.close()
+
+
+class SwarmLab(RealLab):
+    """A Swarm of two machines of the test's own.
+
+    Args:
+        machines: they, with the base image on the first, in no Swarm yet.
+    """
+
+    kind = "swarm"
+    has_ipv6 = False
+
+    def __init__(self, folder: Path, machines: Cluster) -> None:
+        self._urls = {node.hostname: node.url for node in machines.nodes}
+        self._clients = [docker.DockerClient(base_url=url) for url in self._urls.values()]
+        first, *others = self._clients
+        first.swarm.init(advertise_addr=machines.nodes[0].address)
+        token = first.swarm.attrs["JoinTokens"]["Worker"]
+        for client in others:
+            client.swarm.join([machines.nodes[0].address], token)
+        # As for the command line, an engine is named by the environment.
+        self._environment = pytest.MonkeyPatch()
+        self._environment.setenv("DOCKER_HOST", machines.nodes[0].url)
+        self._real = SwarmEngine(self._urls.__getitem__, lambda: self._urls)
+        super().__init__(self._real, folder)
+
+    def add_network(self, instance: str) -> None:
+        self._clients[0].networks.create(instance, driver="overlay", labels={LABEL_INSTANCE: instance})
+
+    def container(self, name: str) -> Container:
+        label = {"label": f"com.docker.swarm.service.name={name}"}
+        [found] = [one for client in self._clients for one in client.containers.list(filters=label)]
+        return found
+
+    def _replicas(self, name: str) -> int:
+        mode = self._clients[0].services.get(name).attrs["Spec"]["Mode"]
+        return int(mode["Replicated"]["Replicas"])
+
+    def stop(self, name: str) -> None:
+        self._clients[0].services.get(name).scale(0)
+        tasks = self._clients[0].services.get(name).tasks
+        until(lambda: not [t for t in tasks({"desired-state": "running"}) if t["Status"]["State"] == "running"], name)
+
+    def comes_up(self, name: str) -> bool:
+        return self._replicas(name) == 1
+
+    def close(self) -> None:
+        """Its machines go with all there is on them."""
+        self._environment.undo()
+        engines = [self._real, *self._real._others.values()]
+        for client in (*self._clients, *(engine._client for engine in engines)):
+            client.close()
+
+
+@contextlib.contextmanager
+def swarm_lab(folder: Path) -> Iterator[SwarmLab]:
+    """One, with the base image of the machine's own engine."""
+    here = DockerEngine()
+    ensure_base_image(here, BASE, print)
+    here._client.close()
+    with cluster(folder, 2, [BASE]) as machines:
+        lab = SwarmLab(folder, machines)
+        try:
+            yield lab
+        finally:
+            lab.close()

@@ -1,6 +1,7 @@
 """An engine in memory."""
 
 import contextlib
+import dataclasses
 import io
 import json
 import tarfile
@@ -35,7 +36,7 @@ class Volume:
 
 @dataclass
 class Container:
-    """One container; `seen` is what lay on its volume when it started."""
+    """One container; `seen` is what lay on its volume when it started, `kind` the engine that made it."""
 
     image: str
     labels: dict[str, str]
@@ -47,6 +48,7 @@ class Container:
     comes_up: bool = True
     health: str = ""
     output: list[str] = field(default_factory=list)
+    kind: str = "fake"
     seen: dict[str, File] = field(default_factory=dict)
 
 
@@ -66,7 +68,11 @@ class World:
     reachable: bool = True
     registry: bool = False
     limits_volumes: bool = False
+    encrypts: bool = False
+    """Every machine's kernel can encrypt packets."""
     machines: list[Machine] = field(default_factory=lambda: [_ONE])
+    swarm: str = ""
+    """What the machine is in a Swarm: `manager` or `worker`; empty when it is in none."""
 
     def restart(self) -> None:
         """The machine is started again, and what comes up by itself with it."""
@@ -85,11 +91,13 @@ class FakeEngine:
     Args:
         world: what is there.
         step: called with a name before everything that has an effect; what it raises is the engine's failure.
+        kind: `swarm` for one whose machine has a name, and whose networks know IPv4 alone.
     """
 
-    def __init__(self, world: World | None = None, step: Callable[[str], None] = _nothing) -> None:
+    def __init__(self, world: World | None = None, step: Callable[[str], None] = _nothing, kind: str = "fake") -> None:
         self.world = world or World()
         self._step = step
+        self._kind = kind
 
     def _reach(self, what: str) -> World:
         if not self.world.reachable:
@@ -99,7 +107,20 @@ class FakeEngine:
 
     def info(self) -> EngineInfo:
         self._reach("info")
-        return EngineInfo("fake", "1.0", "1.0")
+        return EngineInfo(self._kind, "1.0", "1.0")
+
+    def found_swarm(self, advertise: str) -> bool:
+        world = self._reach("found_swarm")
+        if world.swarm == "worker":
+            raise MailpodError("this machine is in a Swarm that it does not manage", "leave it")
+        made = not world.swarm
+        world.swarm = "manager"
+        return made
+
+    def leave_swarm(self) -> None:
+        world = self._reach("leave_swarm")
+        world.swarm = ""
+        world.containers = {name: one for name, one in world.containers.items() if one.kind != "swarm"}
 
     def has_image(self, tag: str) -> bool:
         return tag in self._reach("has_image").images
@@ -140,8 +161,13 @@ class FakeEngine:
     def remove_local_networks(self, beginning, but):
         """Nothing."""
 
+    def encrypts(self, image):
+        assert image in self._reach("encrypts").images
+        return self.world.encrypts
+
     def machines(self):
-        return list(self._reach("machines").machines)
+        first, *others = self._reach("machines").machines
+        return [dataclasses.replace(first, name="machine") if self._kind == "swarm" else first, *others]
 
     def _answers(self, node: str) -> None:
         if any(machine.name == node and machine.state == "down" for machine in self.world.machines):
@@ -157,20 +183,28 @@ class FakeEngine:
         if not all(map(Path.exists, compose_files)) or environment["MAILPOD_MAIN_IMAGE"] not in world.images:
             raise MailpodError("Docker Compose failed", "see: mailpod status")
         name, labels = main_container(instance), {LABEL_INSTANCE: instance, LABEL_ROLE: "main"}
-        for network in _networks(compose_files, environment):
+        for network in _networks(compose_files, environment, self._kind):
             there = world.networks.setdefault(network.name, network)
-            if set(there.subnets) != set(network.subnets):
+            if (set(there.subnets), there.encrypted) != (set(network.subnets), network.encrypted):
                 raise MailpodError("Docker Compose failed: the network needs to be recreated", "see: mailpod status")
         world.volumes.setdefault(name, Volume(labels))
         self._step("engine main's volume is there")
-        main = Container(environment["MAILPOD_MAIN_IMAGE"], labels, name, instance, state="running", memory=1)
-        world.containers.setdefault(name, main).state = "running"
+        main = Container(
+            environment["MAILPOD_MAIN_IMAGE"], labels, name, instance, state="running", memory=1, kind=self._kind
+        )
+        if world.containers.setdefault(name, main).kind != self._kind:
+            raise MailpodError("the engine refused: main's ports are taken", "see: mailpod status")
+        world.containers[name].state = "running"
 
     def remove_main(self, compose_files: Sequence[Path], environment: Mapping[str, str]) -> None:
         world = self._reach("remove_main")
         instance = environment["MAILPOD_INSTANCE"]
         world.containers.pop(main_container(instance), None)
-        for network in _networks(compose_files, environment):
+        self._step("engine main is gone")
+        for name, one in list(world.containers.items()):
+            if one.labels[LABEL_INSTANCE] == instance and one.kind != self._kind:
+                del world.containers[name]
+        for network in _networks(compose_files, environment, self._kind):
             if any(container.network == network.name for container in world.containers.values()):
                 raise MailpodError("Docker Compose failed: the network has active endpoints", "see: mailpod status")
             world.networks.pop(network.name, None)
@@ -194,7 +228,7 @@ class FakeEngine:
             if spec.image not in world.images or spec.network not in world.networks or spec.name in world.containers:
                 raise MailpodError(f"the engine refused: {spec.name}", "see: mailpod status")
             labels = {**spec.labels, LABEL_SPEC: spec.digest()}
-            container = Container(spec.image, labels, spec.volume, spec.network, spec.node)
+            container = Container(spec.image, labels, spec.volume, spec.network, spec.node, kind=self._kind)
             world.containers[spec.name] = container
             undo.push(_unless_killed(lambda: world.containers.pop(spec.name, None)))
             self._step(f"engine {spec.name} is made")
@@ -247,11 +281,12 @@ class FakeEngine:
         return {name: world.containers[name].memory if name in running else 0 for name in names}
 
 
-def _networks(compose_files: Sequence[Path], environment: Mapping[str, str]) -> list[Network]:
+def _networks(compose_files: Sequence[Path], environment: Mapping[str, str], kind: str) -> list[Network]:
     """What the Compose files define, as far as this engine is concerned."""
     routed = environment["MAILPOD_IPV6_MODE"] == "routed"
-    subnets = environment["MAILPOD_IPV4_SUBNET"], environment["MAILPOD_IPV6_SUBNET"]
-    found = [Network(environment["MAILPOD_INSTANCE"], subnets, routed)]
+    subnets: tuple[str, ...] = environment["MAILPOD_IPV4_SUBNET"], environment["MAILPOD_IPV6_SUBNET"]
+    encrypted = bool(environment["MAILPOD_ENCRYPTED"])
+    found = [Network(environment["MAILPOD_INSTANCE"], subnets[:1] if kind == "swarm" else subnets, routed, encrypted)]
     for file in compose_files:
         if file.suffix == ".json":
             more = json.loads(file.read_text()).get("networks", {}).values()

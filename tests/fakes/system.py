@@ -31,6 +31,7 @@ class FakeSystem:
 
     Attributes:
         said: what was told as progress.
+        engine: what the first `up` is told of.
     """
 
     def __init__(self, folder: Path, instance: str = "mailpod", world: World | None = None) -> None:
@@ -41,18 +42,26 @@ class FakeSystem:
             self.world.images[image.tag] = ""
         self.store = Store(folder)
         self.said: list[str] = []
+        self.engine = "docker"
 
     def process(self, step: Steps | None = None) -> Context:
         """A fresh process: nothing cached, everything read anew."""
         taken = step or Steps()
-        engine = FakeEngine(self.world, taken)
-        context = Context(Store(self.folder), self.instance, lambda: engine, self.said.append)
+        store = Store(self.folder)
+
+        def connect() -> FakeEngine:
+            there = store.find_system()
+            swarm = there.engine == "swarm" if there else self.engine == "swarm"
+            return FakeEngine(self.world, taken, "swarm" if swarm else "fake")
+
+        context = Context(store, self.instance, connect, self.said.append)
         context.__dict__["channel"] = FakeChannel(self.world, self.instance, taken)
         return context
 
     def planned(self, domain: str = DOMAIN, **options: object) -> System:
         """What `up` would be given."""
-        return installation.planned(self.store, domain, self.instance, **options)
+        engine = {} if self.store.find_system() else {"engine": self.engine}
+        return installation.planned(self.store, domain, self.instance, **engine | options)
 
     def up(self, *names: str) -> "FakeSystem":
         """Start it, with accounts."""
@@ -118,6 +127,7 @@ class FakeSystem:
             container, item = observed[name]
             assert container == layout.account_container(self.instance, name)
             assert (item.state, item.labels[LABEL_ID]) == ("running", account.id)
+            assert (item.kind == "swarm") == bool(account.node) == (context.system.engine == "swarm")
             assert item.labels["mailpod.spec"] == context.account_spec(account).digest()
             expected = {file.path: file.content for file in context.account_files(account)}
             there = self.files_of(account)

@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from mailpod import __version__
-from mailpod.cli import account, alias, app_password, node, output, system
+from mailpod.cli import account, alias, app_password, engine, node, output, system
 from mailpod.cli.state import options
 from mailpod.model.errors import InvalidInput, MailpodError
 
@@ -27,6 +27,7 @@ account.app.add_typer(app_password.app, name="app-password")
 app.add_typer(account.app, name="account")
 app.add_typer(alias.app, name="alias")
 app.add_typer(node.app, name="node")
+app.add_typer(engine.app, name="engine")
 system.register(app)
 
 _GLOBAL = {"--state", "--instance"}

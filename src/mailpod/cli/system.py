@@ -6,7 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from mailpod.cli import output, parse
+from mailpod.cli.engine import Advertise
 from mailpod.cli.state import context, options
+from mailpod.model.errors import InvalidInput
 from mailpod.model.plan import describe
 from mailpod.model.records import EngineKind
 from mailpod.services import demo as demonstration
@@ -46,6 +48,7 @@ def up(
     engine: Annotated[
         EngineKind | None, typer.Option(help="What runs it; docker at first.", show_default=False)
     ] = None,
+    advertise_addr: Advertise = None,
     json: Json = False,
 ) -> None:
     """Deploy or update the main system and every account."""
@@ -60,7 +63,9 @@ def up(
         ipv6_prefix=ipv6_prefix,
         engine=engine,
     )
-    installation.up(here, system)
+    if advertise_addr and system.engine != "swarm":
+        raise InvalidInput("--advertise-addr is for a Swarm", "say --engine swarm, or leave it out")
+    installation.up(here, system, advertise_addr or "")
     if json:
         output.document(system.model_dump(mode="json") | {"webmail": system.webmail()})
         return

@@ -12,7 +12,7 @@ import docker.errors
 import docker.types
 import requests
 
-from mailpod.engine import local_networks
+from mailpod.engine import containers, founding, local_networks
 from mailpod.engine.port import Progress
 from mailpod.model.archive import File, tar
 from mailpod.model.errors import EngineUnreachable, MailpodError
@@ -24,6 +24,11 @@ _TIMEOUT = 120
 _AT_ONCE = 32
 _PULL_SILENCE = 25
 _CHUNK = 1024 * 1024
+# What an overlay network that is encrypted asks of the kernel (libnetwork, drivers/overlay/encryption.go).
+_ENCRYPT = (
+    *("ip", "xfrm", "state", "add", "src", "192.0.2.1", "dst", "192.0.2.2", "proto", "esp", "spi", "1"),
+    *("mode", "transport", "aead", "rfc4106(gcm(aes))", f"0x{'00' * 20}", "64"),
+)
 # "quota size requested but no quota support"
 _NO_LIMIT = "no quota support"
 
@@ -67,6 +72,16 @@ class EngineApi:
                 "install Docker Engine 20.10 or newer",
             )
         return info
+
+    def found_swarm(self, advertise: str) -> bool:
+        """Make this machine a Swarm of one."""
+        with said_plainly():
+            return founding.found(self._api, advertise)
+
+    def leave_swarm(self) -> None:
+        """Give up the Swarm that was founded."""
+        with said_plainly():
+            founding.leave(self._api)
 
     def has_image(self, tag: str) -> bool:
         """Whether an image of this name is there."""
@@ -197,11 +212,32 @@ class EngineApi:
                 if "error" in line:
                     raise MailpodError(f"an image was not taken: {line['error']}", "see that the disk has room")
 
+    def can_encrypt(self, image: str) -> bool:
+        """Whether this machine's kernel can encrypt packets; a container of `image`, which has ip(8), tries."""
+        with said_plainly():
+            host = self._api.create_host_config(network_mode="none", cap_drop=["ALL"], cap_add=["NET_ADMIN"])
+            made = self._api.create_container(image, entrypoint=list(_ENCRYPT), command=[], host_config=host)
+            try:
+                self._api.start(made["Id"])
+                return bool(self._api.wait(made["Id"])["StatusCode"] == 0)
+            finally:
+                self._api.remove_container(made["Id"], force=True)
+
     def containers_of(self, service: str) -> list[str]:
         """Ids of a service's containers on this machine, running or not."""
         with said_plainly():
-            found = self._client.api.containers(all=True, filters={"label": f"com.docker.swarm.service.name={service}"})
+            found = self._client.api.containers(all=True, filters={"label": f"{containers.TASK_OF}={service}"})
         return [item["Id"] for item in found]
+
+    def end_service(self, service: str) -> None:
+        """Stop and remove what a service that is not to run has here; the Swarm itself takes some seconds longer."""
+        for container in self.containers_of(service):
+            self.remove_container(container)
+
+    def remove_container(self, container: str) -> None:
+        """Stop and remove a container; nothing happens when it is not there."""
+        with said_plainly():
+            containers.remove(self._api, container)
 
     def kill(self, container: str) -> None:
         """End a container at once; nothing happens when it does not run."""
@@ -255,4 +291,5 @@ def _network(item: Mapping[str, Any]) -> Network:
         name=item["Name"],
         subnets=tuple(config["Subnet"] for config in item["IPAM"]["Config"]),
         routed=item["Options"].get("com.docker.network.bridge.gateway_mode_ipv6") == "routed",
+        encrypted="encrypted" in item["Options"],
     )

@@ -1,8 +1,6 @@
 """Docker Engine, through its API."""
 
 import contextlib
-import re
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,19 +8,16 @@ from typing import Any
 import docker.errors
 import docker.types
 
-from mailpod.engine import compose
+from mailpod.engine import compose, containers, services
 from mailpod.engine.api import EngineApi, said_plainly
 from mailpod.engine.port import Progress
 from mailpod.model.archive import File, tar
 from mailpod.model.errors import MailpodError
-from mailpod.model.spec import LABEL_INSTANCE, LABEL_SPEC, Machine, Workload, WorkloadSpec
+from mailpod.model.spec import LABEL_SPEC, Machine, Workload, WorkloadSpec
 
-_STOP_SECONDS = 10
 # "unless-stopped" leaves down what died with an engine that was killed.
 _RESTARTED: Any = {"Name": "always"}
 _LEFT_DOWN: Any = {"Name": "no"}
-# "removal of container … is already in progress"
-_ALREADY_AT_IT = 409
 
 
 class DockerEngine(EngineApi):
@@ -30,6 +25,10 @@ class DockerEngine(EngineApi):
 
     def spread_images(self, tags: Iterable[str], progress: Progress) -> None:
         """Nothing is to be done: there is one machine."""
+
+    def encrypts(self, image: str) -> bool:  # noqa: ARG002
+        """Nothing: there is one machine."""
+        return False
 
     def machines(self) -> list[Machine]:
         """The one machine."""
@@ -46,7 +45,9 @@ class DockerEngine(EngineApi):
         compose.up(compose_files, environment)
 
     def remove_main(self, compose_files: Sequence[Path], environment: Mapping[str, str]) -> None:
-        """Stop and remove main and the network."""
+        """Stop and remove main and the networks, and what the system had on a Swarm."""
+        with said_plainly():
+            services.remove_all(self._api, environment["MAILPOD_INSTANCE"])
         compose.down(compose_files, environment)
 
     def ensure_local_networks(self, name: str, subnets: Mapping[str, str]) -> None:
@@ -56,10 +57,9 @@ class DockerEngine(EngineApi):
         """Nothing is to be done."""
 
     def workloads(self, instance: str) -> list[Workload]:
-        """Every container of the system."""
+        """Every container of the system, and services that are left of it."""
         with said_plainly():
-            found = self._client.api.containers(all=True, filters={"label": f"{LABEL_INSTANCE}={instance}"})
-        return [_workload(item, instance) for item in found]
+            return [*containers.listed(self._api, instance), *services.listed(self._api, instance)]
 
     def create(self, spec: WorkloadSpec, seed: Iterable[File]) -> None:
         """Make the volume if it is missing, lay the seed on it, and start the container."""
@@ -85,31 +85,16 @@ class DockerEngine(EngineApi):
     def halt(self, name: str) -> None:
         """End a container at once; nothing but `start` brings it up again."""
         with said_plainly(), contextlib.suppress(docker.errors.NotFound):
+            services.remove(self._api, name)
             # First: an engine that is started again starts what it stopped.
             self._client.api.update_container(name, restart_policy=_LEFT_DOWN)
             self._client.api.stop(name, timeout=0)
 
     def remove(self, name: str) -> None:
         """Stop and remove a container."""
-        with said_plainly(), contextlib.suppress(docker.errors.NotFound):
-            self._client.api.stop(name, timeout=_STOP_SECONDS)
-            try:
-                self._client.api.remove_container(name, force=True)
-            except docker.errors.APIError as error:
-                if error.status_code != _ALREADY_AT_IT:
-                    raise
-            self._wait_until_gone(name)
-
-    def _wait_until_gone(self, name: str) -> None:
-        """The engine answers a removal before it frees the name."""
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            try:
-                self._client.api.inspect_container(name)
-            except docker.errors.NotFound:
-                return
-            time.sleep(0.02)
-        raise MailpodError(f"the engine did not remove {name} within 30 s", "try again")
+        with said_plainly():
+            services.remove(self._api, name)
+        self.remove_container(name)
 
     def _creation(self, spec: WorkloadSpec) -> dict[str, Any]:
         api = self._client.api
@@ -144,30 +129,3 @@ class DockerEngine(EngineApi):
             "host_config": host,
             "networking_config": {"EndpointsConfig": {spec.network: endpoint}},
         }
-
-
-def _workload(item: Mapping[str, Any], instance: str) -> Workload:
-    own = re.compile(rf"{re.escape(instance)}(-net\d+)?")
-    networks = sorted(item["NetworkSettings"]["Networks"].items())
-    network: Mapping[str, Any] = next((one for name, one in networks if own.fullmatch(name)), {})
-    return Workload(
-        name=item["Names"][0].removeprefix("/"),
-        state=item["State"] if item["State"] in {"running", "restarting", "created"} else "stopped",
-        health=_health(item["Status"]) if item["State"] == "running" else "",
-        image=item["Image"],
-        labels=item["Labels"],
-        ipv4=network.get("IPAddress", ""),
-        ipv6=network.get("GlobalIPv6Address", ""),
-    )
-
-
-def _health(words: str) -> str:
-    """The health, which a listing has only in words such as `Up 3 minutes (healthy)`."""
-    for mark, health in (
-        ("(unhealthy)", "unhealthy"),
-        ("(healthy)", "healthy"),
-        ("(health: starting)", "starting"),
-    ):
-        if mark in words:
-            return health
-    return ""

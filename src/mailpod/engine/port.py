@@ -44,6 +44,26 @@ class Engine(Protocol):
             MailpodError: one of them does not take it.
         """
 
+    def found_swarm(self, advertise: str) -> bool:
+        """Make the machine a Swarm of one, which it manages; False when it manages one already.
+
+        Args:
+            advertise: its address for other machines; empty when it has one only.
+
+        Raises:
+            MailpodError: it is the worker of a Swarm, or has several addresses.
+        """
+
+    def leave_swarm(self) -> None:
+        """Let the machine give up the Swarm of which it is the only one, with all that runs in it; volumes stay."""
+
+    def encrypts(self, image: str) -> bool:
+        """Whether it could encrypt what goes from one of its machines to another.
+
+        Args:
+            image: tag of an image that has ip(8), which every machine has.
+        """
+
     def machines(self) -> list[Machine]:
         """The machines it runs containers on, by name."""
 
@@ -54,7 +74,7 @@ class Engine(Protocol):
         """Make main run as the Compose files say, with `environment` for their variables."""
 
     def remove_main(self, compose_files: Sequence[Path], environment: Mapping[str, str]) -> None:
-        """Stop and remove main and the networks; its volume stays."""
+        """Stop and remove main and the networks, and all that another engine left of the system; volumes stay."""
 
     def networks(self) -> list[Network]:
         """Every network of the engine that has addresses, whosever it is."""
@@ -71,7 +91,10 @@ class Engine(Protocol):
         """Remove such networks whose names begin so, except those of one name."""
 
     def workloads(self, instance: str) -> list[Workload]:
-        """Every container of the system, main included."""
+        """Every container of the system, main included, also those that another engine left on this machine.
+
+        They have `ipv6` where the system's network has addresses of this family: a Swarm's has none.
+        """
 
     def create(self, spec: WorkloadSpec, seed: Iterable[File]) -> None:
         """Make the volume if it is missing, lay the seed on it, and start the container.
@@ -85,7 +108,7 @@ class Engine(Protocol):
     def halt(self, name: str) -> None:
         """End a container at once, without warning to what runs in it. Nothing but `start` brings it up again.
 
-        It stays there with its log; nothing happens when it is not there.
+        It stays there, and so does its log, but not on a Swarm; nothing happens when it is not there.
         """
 
     def remove(self, name: str) -> None:

@@ -23,17 +23,20 @@ _UNKNOWN = ("container_name", "restart", "security_opt", "dns_opt", "tmpfs", "pi
 _SOCKET = "unix:///var/run/docker.sock"
 
 
-def translated(document: Mapping[str, Any], node: str, labels: Mapping[str, str]) -> dict[str, Any]:
+def translated(
+    document: Mapping[str, Any], node: str, labels: Mapping[str, str], *, encrypted: bool = False
+) -> dict[str, Any]:
     """A Compose file in the words of a stack.
 
     Args:
         node: the machine its services run on, where their volumes are.
         labels: more of them for its services.
+        encrypted: its networks encrypt what goes from one machine to another.
     """
     result: dict[str, Any] = {"version": _VERSION, **document}
     result["services"] = {name: _service(one, node, labels) for name, one in document.get("services", {}).items()}
     if "networks" in document:
-        result["networks"] = {name: _network(one) for name, one in document["networks"].items()}
+        result["networks"] = {name: _network(one, encrypted=encrypted) for name, one in document["networks"].items()}
     return result
 
 
@@ -81,11 +84,12 @@ def _tmpfs(text: str) -> dict[str, Any]:
     return {"type": "tmpfs", "target": target, "tmpfs": size}
 
 
-def _network(network: Mapping[str, Any]) -> dict[str, Any]:
+def _network(network: Mapping[str, Any], *, encrypted: bool) -> dict[str, Any]:
     """One across all machines, which helpers of the control plane can join; of IPv4 alone, as overlay networks are."""
     first = network["ipam"]["config"][0]["subnet"]
     kept = {key: value for key, value in network.items() if key in {"name", "labels"}}
-    return {**kept, "driver": "overlay", "attachable": True, "ipam": {"config": [{"subnet": first}]}}
+    options = {"driver_opts": {"encrypted": "true"}} if encrypted else {}
+    return {**kept, **options, "driver": "overlay", "attachable": True, "ipam": {"config": [{"subnet": first}]}}
 
 
 def deploy(compose_files: Sequence[Path], environment: Mapping[str, str], node: str, labels: Mapping[str, str]) -> None:
@@ -98,7 +102,9 @@ def deploy(compose_files: Sequence[Path], environment: Mapping[str, str], node: 
         words: list[str] = []
         for number, file in enumerate(compose_files):
             path = Path(folder) / f"{number}.json"
-            path.write_text(json.dumps(translated(yaml.safe_load(file.read_text()), node, labels)))
+            document = yaml.safe_load(file.read_text())
+            encrypted = bool(environment["MAILPOD_ENCRYPTED"])
+            path.write_text(json.dumps(translated(document, node, labels, encrypted=encrypted)))
             words += ["--compose-file", str(path)]
         _run(["deploy", "--resolve-image", "never", "--prune", *words, environment["MAILPOD_INSTANCE"]], environment)
 

@@ -7,6 +7,7 @@ of that machine's own engine.
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import docker.errors
 import docker.types
 
-from mailpod.engine import local_networks, stack
+from mailpod.engine import containers, local_networks, stack
 from mailpod.engine.api import EngineApi, said_plainly
 from mailpod.engine.port import Progress
 from mailpod.model.archive import File
@@ -95,6 +96,12 @@ class SwarmEngine(EngineApi):
                         f"{node} has another {tag} than this machine", f"remove it there: docker rmi {tag}"
                     )
 
+    def encrypts(self, image: str) -> bool:
+        """Whether the kernel of every machine that is up can encrypt packets to the others."""
+        engines = [self.on(node) for node in self._up()]
+        with ThreadPoolExecutor(len(engines)) as pool:
+            return all(pool.map(lambda engine: engine.can_encrypt(image), engines))
+
     def deploy_main(self, compose_files: Sequence[Path], environment: Mapping[str, str]) -> None:
         """Make main run on this machine, as a stack."""
         instance = environment["MAILPOD_INSTANCE"]
@@ -104,10 +111,12 @@ class SwarmEngine(EngineApi):
         self._wait_until_runs(f"{instance}_main")
 
     def remove_main(self, compose_files: Sequence[Path], environment: Mapping[str, str]) -> None:  # noqa: ARG002
-        """Stop and remove main and the networks; its volume stays."""
+        """Stop and remove main and the networks, and what the system had before it was a Swarm's; volumes stay."""
         instance = environment["MAILPOD_INSTANCE"]
         stack.remove(instance)
+        self.end_service(f"{instance}_main")
         with said_plainly():
+            containers.remove_all(self._api, instance)
             until_gone = partial(self.containers_of, f"{instance}_main")
             _wait(lambda: not until_gone(), f"{instance}_main was not removed")
             networks = {"label": f"com.docker.stack.namespace={instance}"}
@@ -128,13 +137,14 @@ class SwarmEngine(EngineApi):
             self.on(node).forget_networks(beginning, but)
 
     def workloads(self, instance: str) -> list[Workload]:
-        """Every service of the system."""
+        """Every service of the system, and containers of it that are on this machine without one."""
         machines = {machine.name: machine for machine in self.machines()}
         with said_plainly():
             label = {"label": f"{LABEL_INSTANCE}={instance}"}
             services = self._api.services(filters=label)
             tasks = self._api.tasks() if services else []
-        return [_workload(service, tasks, machines) for service in services]
+            before = containers.listed(self._api, instance)
+        return [*(_workload(service, tasks, machines) for service in services), *before]
 
     def create(self, spec: WorkloadSpec, seed: Iterable[File]) -> None:
         """Make the volume if it is missing, lay the seed on it, and run the service until its task runs."""
@@ -164,6 +174,8 @@ class SwarmEngine(EngineApi):
 
     def halt(self, name: str) -> None:
         """End a service's container at once; nothing but `start` brings it up again."""
+        self.kill(name)
+        self.remove_container(name)
         with said_plainly():
             service = self._service(name)
             if not service:
@@ -173,10 +185,12 @@ class SwarmEngine(EngineApi):
                 engine = self.on(node)
                 for container in engine.containers_of(name):
                     engine.kill(container)
+                engine.end_service(name)
                 _wait(lambda engine=engine: not engine.containers_of(name), f"{name} did not end")  # type: ignore[misc]
 
     def remove(self, name: str) -> None:
         """Stop and remove a service, and wait until nothing of it is left on a machine that is up."""
+        self.remove_container(name)
         with said_plainly():
             service = self._service(name)
             if not service:
@@ -186,6 +200,7 @@ class SwarmEngine(EngineApi):
                 self._api.remove_service(service["ID"])
             for node in nodes:
                 engine = self.on(node)
+                engine.end_service(name)
                 _wait(lambda engine=engine: not engine.containers_of(name), f"{name} was not removed")  # type: ignore[misc]
 
     def volumes(self, instance: str) -> dict[str, Mapping[str, str]]:
@@ -220,10 +235,10 @@ class SwarmEngine(EngineApi):
             if name in wanted and container and task["Status"]["State"] == "running":
                 node = nodes[task["NodeID"]]["Description"]["Hostname"]
                 by_node.setdefault(node, {})[container] = name
-        for node, containers in by_node.items():
+        for node, there in by_node.items():
             with contextlib.suppress(MailpodError):
-                used = EngineApi.memory(self.on(node), containers)
-                result |= {containers[container]: bytes_ for container, bytes_ in used.items()}
+                used = EngineApi.memory(self.on(node), there)
+                result |= {there[container]: bytes_ for container, bytes_ in used.items()}
         return result
 
     def _service(self, name: str) -> dict[str, Any] | None:

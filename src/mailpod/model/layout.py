@@ -55,7 +55,9 @@ def network_name(instance: str, index: int) -> str:
 def desired_networks(system: System) -> list[Network]:
     """The networks the system is to have."""
     return [
-        Network(network_name(system.instance, index), _subnets(system, index, ipv4), _routed(system))
+        Network(
+            network_name(system.instance, index), _subnets(system, index, ipv4), _routed(system), _encrypted(system)
+        )
         for index, ipv4 in enumerate(system.networks)
     ]
 
@@ -67,6 +69,10 @@ def _subnets(system: System, index: int, ipv4: str) -> tuple[str, ...]:
 
 def _routed(system: System) -> bool:
     return system.ipv6_routed and system.engine == "docker"
+
+
+def _encrypted(system: System) -> bool:
+    return system.encrypted and system.engine == "swarm"
 
 
 def local_network(system: System) -> str:
@@ -290,5 +296,6 @@ def main_environment(system: System, state: str, image: str) -> dict[str, str]:
         "MAILPOD_IPV6_GATEWAY": networks.gateway(ipv6),
         "MAILPOD_IPV6_MAIN": main6,
         "MAILPOD_IPV6_MODE": _gateway_mode(system),
+        "MAILPOD_ENCRYPTED": "true" if _encrypted(system) else "",
         **{f"MAILPOD_PORT_{service.upper()}": str(system.port(service)) for service in PORTS},
     }

@@ -77,6 +77,7 @@ class System(_Record):
         networks: the IPv4 subnet of each of its networks; see `mailpod.model.networks`.
         prefixes: by the name of a Swarm's machine, the IPv6 prefix that is routed to it.
         engine: what runs it.
+        encrypted: a Swarm encrypts packets between its machines: their kernels can.
         running: false after `down`, so that nothing starts it again behind the operator's back.
     """
 
@@ -90,6 +91,7 @@ class System(_Record):
     ipv6_routed: bool = False
     networks: tuple[str, ...] = ()
     prefixes: dict[str, str] = {}
+    encrypted: bool = False
     running: bool = True
 
     def port(self, service: str) -> int:

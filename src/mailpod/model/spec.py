@@ -110,11 +110,13 @@ class Network:
     Attributes:
         subnets: of both families.
         routed: IPv6 packets go through it as they are, if this engine knows of such a thing.
+        encrypted: packets between machines are encrypted.
     """
 
     name: str
     subnets: tuple[str, ...]
     routed: bool
+    encrypted: bool = False
 
 
 @dataclass(frozen=True)

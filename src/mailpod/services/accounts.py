@@ -112,7 +112,7 @@ def create(
         require_main(context)
         ensure_images(context.engine, context.progress, [ACCOUNT[stack]])
         make_room(context)
-        with context.store.lock("converge", shared=True), _undone_on_failure(context, account, purge=True):
+        with context.lock("converge", shared=True), _undone_on_failure(context, account, purge=True):
             with context.store.lock():
                 _check_free(context, account.name)
                 account = _placed(context, account, node)
@@ -239,7 +239,7 @@ def change(
     if not before.frozen:
         require_reachable(context, before)
     ensure_images(context.engine, context.progress, [ACCOUNT[stack or before.stack]])
-    with context.store.lock("converge", shared=True):
+    with context.lock("converge", shared=True):
         if stack and stack != before.stack:
             require_room(context, before)
         with context.store.lock():
@@ -299,7 +299,7 @@ def rotate(context: Context, name: str) -> Account:
     require_thawed(account)
     require_main(context)
     require_reachable(context, account)
-    with context.store.lock("converge"):
+    with context.lock("converge"):
         account = context.store.account(name.lower())
         context.progress(f"giving {account.name} new keys")
         context.rotate(account)
@@ -327,7 +327,7 @@ def delete(context: Context, name: str, *, purge: bool) -> Account:
             raise
         account = kept.pop()
     context.progress(f"deleting {wanted}")
-    with context.store.lock("converge", shared=True):
+    with context.lock("converge", shared=True):
         for one in (*kept, account):
             _retire(context, one, purge=purge)
     return account
@@ -350,7 +350,7 @@ def undelete(context: Context, name: str) -> AccountView:
     if layout.account_volume(context.instance, account) not in context.engine.volumes(context.instance):
         raise NotFound(f"the volume of {wanted!r} is gone", "restore it from a backup")
     ensure_images(context.engine, context.progress, [ACCOUNT[account.stack]])
-    with context.store.lock("converge", shared=True), _undone_on_failure(context, account, purge=False):
+    with context.lock("converge", shared=True), _undone_on_failure(context, account, purge=False):
         with context.store.lock():
             _check_free(context, wanted)
             context.store.save_account(account)

@@ -1,6 +1,7 @@
 """What every use case works with: one system's state folder, its engine and its keys."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -67,10 +68,26 @@ class Context:
         self.store.save_system(system)
         self.look_again()
 
+    @contextlib.contextmanager
+    def lock(self, name: str, *, shared: bool = False) -> Iterator[None]:
+        """Hold a lock of the state folder, as its `lock` does, and work on the engine that the system is on.
+
+        Raises:
+            MailpodError: like `Store.lock`; or while this command waited, another one has brought it to another engine.
+        """
+        with self.store.lock(name, shared=shared):
+            there = self.store.find_system()
+            if there and there.engine != self.system.engine:
+                raise MailpodError(f"{there.domain} was brought to another engine meanwhile", "try again")
+            yield
+
     def look_again(self) -> None:
         """Read the installation anew when it is asked for next: another command may have changed it."""
-        for name in ("system", "aliases"):
-            self.__dict__.pop(name, None)
+        before = self.__dict__.pop("system", None)
+        self.__dict__.pop("aliases", None)
+        if before and before.engine != self.system.engine:
+            for name in ("engine", "guarded"):
+                self.__dict__.pop(name, None)
 
     def require_system(self) -> None:
         """Refuse what needs a system before there is one; raises like `system`."""

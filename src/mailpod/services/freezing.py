@@ -38,7 +38,7 @@ def freeze(context: Context, name: str) -> None:
     context.progress(f"freezing {account.name}")
     # At once, whoever else is at work; then once more, while nobody can start it again.
     halt_container(context, account)
-    with context.store.lock("converge"):
+    with context.lock("converge"):
         with context.store.lock():
             account = context.store.account(account.name)
             halt_container(context, account)
@@ -62,7 +62,7 @@ def thaw(context: Context, name: str) -> None:
     require_reachable(context, account)
     ensure_images(context.engine, context.progress, [ACCOUNT[account.stack]])
     context.progress(f"thawing {account.name}")
-    with context.store.lock("converge", shared=True):
+    with context.lock("converge", shared=True):
         with context.store.lock():
             account = context.store.account(account.name).model_copy(update={"frozen": None})
             context.store.save_account(account)

@@ -16,6 +16,7 @@ from mailpod.model.spec import LABEL_ROLE
 from mailpod.services import images, networks
 from mailpod.services.channel import ChannelClosed
 from mailpod.services.context import Context
+from mailpod.services.founding import swarm_of_one
 from mailpod.services.reachable import down as down_machines
 from mailpod.services.reconcile import converge, main_files, main_runs, steps
 from mailpod.services.waiting import until
@@ -96,25 +97,35 @@ def _check_address(text: str, option: str, *, four: bool) -> None:
         raise InvalidInput(f"{option} {text!r} is not an IPv4 address", "give one like 192.0.2.1")
 
 
-def up(context: Context, system: System) -> None:
+def up(context: Context, system: System, advertise: str = "") -> None:
     """Deploy or update the installation; safe to repeat.
 
     When main cannot be deployed, a first `up` leaves nothing behind, and a later one what ran before.
+
+    Args:
+        context: the system.
+        system: what `planned` gave.
+        advertise: address of this machine for others, if a Swarm has to be made; empty when it has one only.
 
     Raises:
         AlreadyExists: the engine has a system of this instance that the state folder knows nothing of.
         MailpodError: main could not be deployed, or an account not be brought up; all others were.
     """
+    with swarm_of_one(context, advertise) if system.engine == "swarm" else contextlib.nullcontext():
+        _up(context, system)
+
+
+def _up(context: Context, system: System) -> None:
     _check_up(context, system)
-    _ensure_images(context)
-    with context.store.lock("system"):
+    ensure_all_images(context)
+    with context.lock("system"):
         # Another `up` may have been faster.
         before = _check_up(context, system)
-        with _undone_on_failure(context, before):
+        with undone_on_failure(context, before):
             # Another command may have added one meanwhile.
             context.adopt(system.model_copy(update={"networks": before.networks if before else ()}))
             networks.tell_neighbours(context)
-            _deploy(context)
+            deploy(context)
         converge(context)
 
 
@@ -123,6 +134,8 @@ def _check_up(context: Context, system: System) -> System | None:
     before = context.store.find_system()
     if before is None:
         _check_unclaimed(context)
+    elif before.engine != system.engine:
+        raise MailpodError(f"{before.domain} was brought to another engine meanwhile", "try again")
     networks.check_prefix(context, system)
     if context.engine_is_here:
         _check_ports(system, _held(context, before, system))
@@ -151,7 +164,7 @@ def require_main(context: Context) -> None:
         raise MailpodError("the main system is not running", f"start it with: mailpod up {context.system.domain}")
 
 
-def _deploy(context: Context) -> None:
+def deploy(context: Context) -> None:
     """Make main run as the Compose file says, and wait until it answers."""
     _run_main(context)
     with context.store.lock("tables"):
@@ -165,6 +178,7 @@ def _deploy(context: Context) -> None:
 
 def _run_main(context: Context) -> None:
     networks.ensure(context)
+    networks.choose_encryption(context)
     _write_main_secrets(context)
     if networks.differ(context):
         context.progress("leaving the old networks")
@@ -197,11 +211,11 @@ def make_room(context: Context) -> None:
     """Add a network when all are full. main is made anew to be on it too, which takes it away for some seconds."""
     if networks.with_room(context.system, context.store.accounts()) is not None:
         return
-    with context.store.lock("system"):
+    with context.lock("system"):
         context.look_again()
         if networks.with_room(context.system, context.store.accounts()) is None:
             networks.ensure(context, more=1)
-            _deploy(context)
+            deploy(context)
 
 
 def _write_main_secrets(context: Context) -> None:
@@ -219,7 +233,8 @@ def _write_main_secrets(context: Context) -> None:
 
 
 @contextlib.contextmanager
-def _undone_on_failure(context: Context, before: System | None) -> Iterator[None]:
+def undone_on_failure(context: Context, before: System | None) -> Iterator[None]:
+    """Bring back the installation as it was before, or leave nothing of a new one, when what is done here fails."""
     try:
         yield
     except BaseException:
@@ -318,13 +333,14 @@ def apply(context: Context) -> list[Step]:
     context.require_system()
     if not context.system.running:
         raise MailpodError("the system is down", f"start it with: mailpod up {context.system.domain}")
-    _ensure_images(context)
-    with context.store.lock("system"):
-        _deploy(context)
+    ensure_all_images(context)
+    with context.lock("system"):
+        deploy(context)
         return converge(context)
 
 
-def _ensure_images(context: Context) -> None:
+def ensure_all_images(context: Context) -> None:
+    """Give every machine the images of main and of the accounts' stacks."""
     needed = images.needed([account.stack for account in context.store.accounts()])
     images.ensure_images(context.engine, context.progress, needed)
     context.engine.spread_images([image.tag for image in needed], context.progress)
@@ -337,7 +353,7 @@ def down(context: Context, *, purge: bool) -> None:
     if purge:
         _check_all_there(context)
     # The second lock keeps accounts from being made meanwhile.
-    with context.store.lock("system"), context.store.lock("converge"):
+    with context.lock("system"), context.lock("converge"):
         _down(context, purge=purge)
 
 

@@ -7,9 +7,11 @@ from mailpod.host import routes
 from mailpod.host.engine import translates_ipv6
 from mailpod.model import layout, networks
 from mailpod.model.errors import InvalidInput, MailpodError
-from mailpod.model.records import Account, System
+from mailpod.model.records import DEFAULT_STACK, Account, System
 from mailpod.model.spec import Network
 from mailpod.services.context import Context
+from mailpod.services.images import ACCOUNT
+from mailpod.services.reachable import down
 
 
 def check_prefix(context: Context, system: System) -> None:
@@ -61,6 +63,19 @@ def ensure(context: Context, *, more: int = 0) -> None:
     context.adopt(system.model_copy(update={"networks": tuple(chosen)}))
 
 
+def choose_encryption(context: Context) -> None:
+    """Have packets between the machines of a Swarm encrypted if every machine's kernel can do that.
+
+    While a machine is down, of which nobody can tell, all stays as it is. What it carries is TLS in any case.
+    """
+    if context.system.engine != "swarm" or down(context):
+        return
+    can = context.engine.encrypts(ACCOUNT[DEFAULT_STACK].tag)
+    if can != context.system.encrypted:
+        context.progress(f"packets between the machines are {'' if can else 'not '}encrypted from now on")
+        context.adopt(context.system.model_copy(update={"encrypted": can}))
+
+
 def ensure_local(context: Context) -> None:
     """Give each machine of a Swarm that has an IPv6 prefix a network with it."""
     system = context.system
@@ -84,7 +99,8 @@ def differ(context: Context) -> bool:
 
 
 def _differs(wanted: Network, there: Network) -> bool:
-    return set(wanted.subnets) != set(there.subnets) or wanted.routed != there.routed
+    kinds = [(set(one.subnets), one.routed, one.encrypted) for one in (wanted, there)]
+    return kinds[0] != kinds[1]
 
 
 def with_room(system: System, accounts: Iterable[Account]) -> int | None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from mailpod.host.tunnel import open_tunnel
 from mailpod.model.errors import InvalidInput, MailpodError
-from mailpod.model.records import Account, Node, now
+from mailpod.model.records import DEFAULT_STACK, Account, Node, now
 from mailpod.model.spec import LABEL_ROLE, Machine
-from mailpod.services import images
+from mailpod.services import images, installation
 from mailpod.services.context import Context
 from mailpod.store import Store, write_durably
 
@@ -141,6 +141,9 @@ def add(context: Context, target: str, port: int, login_key: str | None) -> str:
     context.store.save_node(Node(name=name, target=target, port=port, host_keys=tuple(keys), added=now()))
     stacks = [account.stack for account in context.store.accounts()]
     context.engine.spread_images([image.tag for image in images.needed(stacks)], context.progress)
+    if context.system.encrypted and not context.engine.encrypts(images.ACCOUNT[DEFAULT_STACK].tag):
+        context.progress(f"the kernel of {name} cannot encrypt packets: the network is made anew without that")
+        installation.apply(context)
     return name
 
 

@@ -23,7 +23,7 @@ def set_prefix(context: Context, node: str, wanted: str) -> None:
     if node not in {machine.name for machine in context.engine.machines()}:
         raise NotFound(f"there is no machine {node!r}", "see: mailpod node list")
     prefix = None if wanted == "none" else routed_prefix(wanted)
-    with context.store.lock("system"):
+    with context.lock("system"):
         context.look_again()
         others = {name: one for name, one in context.system.prefixes.items() if name != node}
         for name, other in others.items():

@@ -1,7 +1,7 @@
 """Bringing the observed state to the desired one; safe to run at any time, twice, and after any crash."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from mailpod.model import layout
@@ -71,12 +71,13 @@ def converge(context: Context) -> list[Step]:
     Raises:
         MailpodError: an account could not be brought up; all others were.
     """
-    with context.store.lock("converge"):
+    with context.lock("converge"):
         return _converge(context)
 
 
 def _converge(context: Context) -> list[Step]:
     _finish_deletions(context)
+    _name_machines(context)
     away = down(context)
     here = [account for account in context.store.accounts() if account.node not in away]
     for node, since in away.items():
@@ -176,6 +177,22 @@ def _finish_deletions(context: Context) -> None:
     with context.store.lock():
         for account in context.store.deleted():
             context.store.forget_account(account)
+
+
+def _name_machines(context: Context) -> None:
+    """After a change of the engine accounts are where they were: on a Swarm that machine has a name, else none."""
+
+    def unnamed(accounts: Iterable[Account]) -> list[Account]:
+        return [account for account in accounts if bool(account.node) != (context.system.engine == "swarm")]
+
+    if not unnamed([*context.store.accounts(), *context.store.deleted()]):
+        return
+    here = {"node": next(machine.name for machine in context.engine.machines() if machine.here)}
+    with context.store.lock():
+        for account in unnamed(context.store.accounts()):
+            context.store.save_account(account.model_copy(update=here))
+        for account in unnamed(context.store.deleted()):
+            context.store.save_deleted(account.model_copy(update=here))
 
 
 def _finish_purges(context: Context) -> None:

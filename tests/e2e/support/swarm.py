@@ -1,4 +1,4 @@
-"""A system on a Swarm of three machines."""
+"""A system on several machines, which are a Swarm or become one."""
 
 import secrets
 import shutil
@@ -17,7 +17,7 @@ from tests.e2e.support.system import BASE_IMAGE, Account, System
 from tests.e2e.support.world import World
 
 from mailpod.engine.docker import DockerEngine
-from mailpod.model.records import DEFAULT_STACK
+from mailpod.model.records import DEFAULT_STACK, EngineKind
 from mailpod.services.images import ensure_images, needed
 
 DOMAIN = "guild.test"
@@ -28,22 +28,27 @@ class SwarmSystem(System):
 
     Args:
         machines: the cluster, whose engines are no Swarm yet.
+        kind: the engine that it starts on.
     """
 
-    def __init__(self, machines: Cluster, cli: Cli, engine: Engine, world: World, folder: Path) -> None:
+    def __init__(
+        self, machines: Cluster, cli: Cli, engine: Engine, world: World, folder: Path, kind: EngineKind
+    ) -> None:
         super().__init__(DOMAIN, cli, engine, world, folder, machines.nodes[0].address, DEFAULT_STACK)
         self.port_base = 0
+        self._kind = kind
         self.cluster = machines
         self._clients = {node.hostname: docker.DockerClient(base_url=node.url) for node in machines.nodes}
 
     def up(self) -> None:
-        """Deploy it, and add the other machines."""
-        self.cli.ok("up", self.domain, "--engine", "swarm", "--resolver", self.world.address, seconds=300)
+        """Deploy it, and add the other machines to a Swarm."""
+        self.cli.ok("up", self.domain, "--engine", self._kind, "--resolver", self.world.address, seconds=300)
         self.authority.write_text(self.cli.ok("ca").out)
         self.world.start()
         self.wait_until_up()
-        for node in self.cluster.nodes[1:]:
-            self.add(node)
+        if self._kind == "swarm":
+            for node in self.cluster.nodes[1:]:
+                self.add(node)
 
     def add(self, node: Node) -> None:
         """Let a machine join."""
@@ -80,8 +85,8 @@ class SwarmSystem(System):
 
 
 @contextmanager
-def running_swarm(folder: Path) -> Iterator[SwarmSystem]:
-    """A system on three machines of the test's own; nothing of them is left afterwards."""
+def running_swarm(folder: Path, count: int = 3, kind: EngineKind = "swarm") -> Iterator[SwarmSystem]:
+    """A system on machines of the test's own, or, on one engine, on the first; nothing of them is left afterwards."""
     images = [image.tag for image in needed([DEFAULT_STACK])]
     local = DockerEngine()
     ensure_images(local, lambda _line: None, needed([DEFAULT_STACK]))
@@ -90,15 +95,14 @@ def running_swarm(folder: Path) -> Iterator[SwarmSystem]:
     # The outside is on the machine's own engine.
     outside = Engine(f"{instance}-world")
     try:
-        with cluster(folder, 3, [*images, BASE_IMAGE]) as machines:
+        with cluster(folder, count, [*images, BASE_IMAGE]) as machines:
             first = machines.nodes[0]
             engine = Engine(instance, first.url)
             cli = Cli(folder / "state", instance, {"DOCKER_HOST": first.url}, first.place.within)
-            engine.client.swarm.init(advertise_addr=first.address)
             world = World(outside, DOMAIN, BASE_IMAGE, first.address)
             world.make_network()
             machines.open_to_containers()
-            system = SwarmSystem(machines, cli, engine, world, folder)
+            system = SwarmSystem(machines, cli, engine, world, folder, kind)
             with resolving(DOMAIN, first.address):
                 try:
                     system.up()

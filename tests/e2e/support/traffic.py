@@ -1,5 +1,6 @@
 """Mail that flows while something breaks, and the account of it afterwards."""
 
+import itertools
 import smtplib
 import threading
 from collections import Counter
@@ -10,6 +11,8 @@ from functools import partial
 from tests.e2e.support.mail import compose, token
 from tests.e2e.support.system import Account, System
 from tests.e2e.support.wait import until
+
+_PAUSE = 0.2
 
 
 class Traffic:
@@ -25,7 +28,8 @@ class Traffic:
         self._messages = messages
         self.acknowledged: list[str] = []
         self._half = threading.Event()
-        self._numbers = iter(range(messages))
+        self._numbers: Iterator[int] = iter(range(messages))
+        self._ended = threading.Event()
         self._threads = [threading.Thread(target=self._run) for _ in range(connections)]
 
     @contextmanager
@@ -41,9 +45,20 @@ class Traffic:
                 thread.join(120)
         assert len(self.acknowledged) >= self._messages
 
+    @contextmanager
+    def flowing_on(self) -> Iterator[None]:
+        """Run it around what the test breaks, for as long as that takes and until one more message was taken."""
+        self._numbers = itertools.takewhile(lambda _number: not self._ended.wait(_PAUSE), itertools.count())
+        try:
+            with self.flowing():
+                yield
+                self._ended.set()
+        finally:
+            self._ended.set()
+
     def _run(self) -> None:
         for number in self._numbers:
-            until(partial(self._hand_in, number), "a mail server that listens", 60)
+            until(partial(self._hand_in, number), "a mail server that listens", 120)
             if number >= self._messages // 2:
                 self._half.set()
 

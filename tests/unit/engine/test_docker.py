@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mailpod.engine.docker import DockerEngine, _health, _workload
+from mailpod.engine.docker import DockerEngine
 from mailpod.model.errors import EngineUnreachable, MailpodError
 from mailpod.model.spec import WorkloadSpec
 
@@ -101,6 +101,8 @@ def test_something_else_that_answers(server):
         DockerEngine()
 
 
+NO_SWARM = (503, {"message": "This node is not a swarm manager."})
+
 CALLS = {
     "has_image": lambda engine: engine.has_image("image:1"),
     "tag_image": lambda engine: engine.tag_image("image:1", "image:2"),
@@ -137,60 +139,14 @@ def test_a_removal_that_never_ends_is_given_up(connect, server, monkeypatch):
     server.answers["/containers/a/stop"] = (204, "")
     server.answers["/containers/a"] = (204, "")
     server.answers["/containers/a/json"] = (200, {"Id": "a"})
+    server.answers["/services"] = NO_SWARM
     engine = connect()
     times = iter(range(0, 1000, 10))
     monkeypatch.setattr(
-        "mailpod.engine.docker.time", SimpleNamespace(monotonic=lambda: next(times), sleep=lambda _s: None)
+        "mailpod.engine.containers.time", SimpleNamespace(monotonic=lambda: next(times), sleep=lambda _s: None)
     )
     with pytest.raises(MailpodError, match="did not remove a within 30 s"):
         engine.remove("a")
-
-
-@pytest.mark.parametrize(
-    ("words", "health"),
-    [
-        ("Up 3 minutes (healthy)", "healthy"),
-        ("Up 3 minutes (unhealthy)", "unhealthy"),
-        ("Up 1 second (health: starting)", "starting"),
-        ("Up 3 minutes", ""),
-        ("Exited (0) 3 minutes ago", ""),
-    ],
-)
-def test_health(words, health):
-    assert _health(words) == health
-
-
-def listed(**changes):
-    network = {"IPAddress": "172.18.0.2", "GlobalIPv6Address": "fd00::2"}
-    return {
-        "Names": ["/mailpod-alice"],
-        "State": "running",
-        "Status": "Up 3 minutes (healthy)",
-        "Image": "image:1",
-        "Labels": {"mailpod.id": "a1"},
-        "NetworkSettings": {"Networks": {"mailpod": network}},
-    } | changes
-
-
-def test_a_container_in_a_listing():
-    found = _workload(listed(), "mailpod")
-    assert (found.name, found.status, found.health, found.ipv4, found.ipv6) == (
-        "mailpod-alice",
-        "running",
-        "healthy",
-        "172.18.0.2",
-        "fd00::2",
-    )
-
-
-@pytest.mark.parametrize("state", ["exited", "dead", "paused", "removing"])
-def test_whatever_does_not_run_is_stopped(state):
-    found = _workload(listed(State=state, Status="Exited (0)", NetworkSettings={"Networks": {}}), "mailpod")
-    assert (found.state, found.health, found.ipv4, found.ipv6) == ("stopped", "", "", "")
-
-
-def test_a_container_that_never_ran_is_told_from_one_that_stopped():
-    assert _workload(listed(State="created", Status="Created"), "mailpod").state == "created"
 
 
 LIMITED = WorkloadSpec(
@@ -243,7 +199,3 @@ def test_the_limit_of_a_volume_is_told(server, connect):
     server.answers["/volumes/w"] = (200, {"Name": "w", "Options": None})
     server.answers["/volumes/x"] = (404, {"message": "no such volume"})
     assert [engine.volume_limit(name) for name in "vwx"] == [7, 0, 0]
-
-
-def test_a_container_that_keeps_dying_is_restarting():
-    assert _workload(listed(State="restarting", Status="Restarting (1)"), "mailpod").status == "restarting"

@@ -14,9 +14,9 @@ KNOWN = {
 }
 
 
-def ours():
+def ours(**options):
     document = yaml.safe_load(Path(SOURCES / "compose.yaml").read_text())
-    return translated(document, "node1", {"more": "one"})
+    return translated(document, "node1", {"more": "one"}, **options)
 
 
 def test_nothing_is_left_that_a_stack_does_not_know():
@@ -45,3 +45,8 @@ def test_it_stays_where_its_volume_is_and_is_found_by_its_labels():
 def test_scratch_space_keeps_its_size():
     volumes = ours()["services"]["main"]["volumes"]
     assert {"type": "tmpfs", "target": "/run", "tmpfs": {"size": 16 << 20}} in volumes
+
+
+def test_its_network_is_encrypted_where_that_is_asked_for():
+    assert "driver_opts" not in ours()["networks"]["mail"]
+    assert ours(encrypted=True)["networks"]["mail"]["driver_opts"] == {"encrypted": "true"}

@@ -12,7 +12,7 @@ from tests.fakes.system import PASSWORD, FakeSystem, counting
 from mailpod.model import layout
 from mailpod.model.errors import EngineUnreachable, MailpodError
 from mailpod.model.records import MIN_MEMORY
-from mailpod.services import accounts, aliases, freezing, installation
+from mailpod.services import accounts, aliases, freezing, installation, migrating
 
 
 class Inline(concurrent.futures.Executor):
@@ -58,6 +58,8 @@ OPERATIONS = {
     "thaw": lambda c: freezing.thaw(c, "cold"),
     "undelete what is frozen": lambda c: accounts.undelete(c, "ice"),
     "alias": lambda c: aliases.add(c, "team", ["alice", "bob"]),
+    "migrate to a Swarm": migrating.to_swarm,
+    "migrate to one engine": migrating.to_docker,
     "apply": installation.apply,
 }
 MAY_DESTROY = {"purge": {"alice"}, "purge what was kept": {"gone"}}
@@ -106,6 +108,8 @@ def test_a_crash_at_any_step_is_repaired_by_apply(ready, tmp_path, monkeypatch, 
     monkeypatch.setattr("mailpod.services.reconcile.ThreadPoolExecutor", Inline, raising=False)
     if operation == "apply":
         unlike(ready)
+    if operation == "migrate to one engine":
+        migrating.to_swarm(ready.process())
     problems = []
     precious = {name for name in ready.world.volumes if not _may_go(name, operation)}
     for number, system in copies(ready, tmp_path / "copy"):

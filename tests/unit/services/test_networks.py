@@ -7,8 +7,8 @@ from mailpod.host import routes
 from mailpod.model import layout
 from mailpod.model import networks as model
 from mailpod.model.errors import InvalidInput, MailpodError
-from mailpod.model.spec import EngineInfo
-from mailpod.services import accounts, installation, networks
+from mailpod.model.spec import EngineInfo, Machine
+from mailpod.services import accounts, installation, migrating, networks
 
 PREFIX = "2001:db8:1:2::/64"
 
@@ -156,3 +156,40 @@ def test_a_system_of_an_older_mailpod_gets_its_networks_with_the_next_apply(syst
     installation.apply(system.process())
     assert accounts.show(system.process(), "alice").status == "running"
     accounts.create(system.process(), "bob", PASSWORD)
+
+
+def on_a_swarm(system):
+    system.up("alice")
+    migrating.to_swarm(system.process())
+    return system
+
+
+def encrypted(system):
+    return {name: network.encrypted for name, network in system.world.networks.items()}
+
+
+def test_a_swarm_encrypts_where_every_kernel_can(system):
+    system.world.encrypts = True
+    on_a_swarm(system)
+    assert encrypted(system) == {"mailpod": True}
+    system.check_converged()
+    migrating.to_docker(system.process())
+    assert encrypted(system) == {"mailpod": False}
+
+
+def test_one_kernel_that_cannot_is_enough_for_a_network_without_it(system):
+    system.world.encrypts = True
+    on_a_swarm(system)
+    system.world.encrypts = False
+    installation.apply(system.process())
+    assert encrypted(system) == {"mailpod": False}
+    assert "packets between the machines are not encrypted from now on" in system.said
+    system.check_converged()
+
+
+def test_while_a_machine_is_down_nobody_can_tell(system):
+    on_a_swarm(system)
+    system.world.encrypts = True
+    system.world.machines.append(Machine("far", "down", "2030-01-01T00:00:00Z", "worker", "1", 8 << 30))
+    installation.apply(system.process())
+    assert encrypted(system) == {"mailpod": False}

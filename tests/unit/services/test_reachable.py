@@ -13,6 +13,7 @@ SINCE = "2030-01-01T00:00:00Z"
 @pytest.fixture
 def bob(system):
     """An account whose machine is down, beside alice, whose machine is not."""
+    system.engine = "swarm"
     system.up("alice", "bob")
     account = system.store.account("bob").model_copy(update={"node": "far"})
     system.store.save_account(account)
