@@ -5,14 +5,15 @@ import io
 import json
 import tarfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mailpod.engine.port import Progress
-from mailpod.model.archive import File
+from mailpod.model.archive import File, tar
 from mailpod.model.errors import EngineUnreachable, MailpodError
 from mailpod.model.layout import main_container
 from mailpod.model.spec import (
+    LABEL_ID,
     LABEL_INSTANCE,
     LABEL_ROLE,
     LABEL_SPEC,
@@ -67,6 +68,27 @@ class World:
     registry: bool = False
     limits_volumes: bool = False
     machines: list[Machine] = field(default_factory=lambda: [_ONE])
+    swarm: bool = False
+    room: int = 1 << 40
+    helpers: list[str] = field(default_factory=list)
+    """Of accounts whose volumes are being worked on, the ids."""
+
+    def key(self, volume: str, node: str) -> str:
+        """What a machine's volume is called in `volumes`."""
+        return f"{volume}@{node}" if self.swarm and node != self.machines[0].name else volume
+
+    @property
+    def nodes(self) -> dict[str, str]:
+        """The machines' states by name."""
+        return {machine.name: machine.state for machine in self.machines}
+
+    def say(self, node: str, state: str) -> None:
+        """Let a machine be in another state."""
+        self.machines = [replace(one, state=state) if one.name == node else one for one in self.machines]
+
+    def up(self) -> list[str]:
+        """Names of the machines that are up."""
+        return [name for name, state in self.nodes.items() if state != "down"]
 
     def restart(self) -> None:
         """The machine is started again, and what comes up by itself with it."""
@@ -147,6 +169,91 @@ class FakeEngine:
         if any(machine.name == node and machine.state == "down" for machine in self.world.machines):
             raise EngineUnreachable(f"{node} cannot be reached", "see that it runs")
 
+    def up(self):
+        return self.world.up()
+
+    def set_available(self, node, *, available):
+        self._reach(f"set_available {node}").say(node, "ready" if available else "drained")
+
+    def remove_machine(self, node):
+        world = self._reach(f"remove_machine {node}")
+        world.machines = [one for one in world.machines if one.name != node]
+
+    def _on(self, node: str, what: str) -> World:
+        world = self._reach(what)
+        if node not in world.up():
+            raise EngineUnreachable(f"{node} cannot be reached", "see that it runs")
+        return world
+
+    def holds(self, spec):
+        world = self._on(spec.node, "holds")
+        return world.key(spec.volume, spec.node) in world.volumes
+
+    def discard(self, spec):
+        world = self._on(spec.node, f"discard {spec.volume} on {spec.node}")
+        self._remove_volume(world.key(spec.volume, spec.node))
+
+    def size(self, spec):
+        world = self._on(spec.node, "size")
+        return sum(len(file.content) for file in world.volumes[world.key(spec.volume, spec.node)].files.values())
+
+    def room(self, spec):
+        return self._on(spec.node, "room").room
+
+    @contextlib.contextmanager
+    def _helping(self, spec):
+        world = self._on(spec.node, f"help {spec.name} on {spec.node}")
+        world.helpers.append(spec.labels[LABEL_ID])
+        try:
+            yield world
+        except Exception:
+            world.helpers.remove(spec.labels[LABEL_ID])
+            raise
+        world.helpers.remove(spec.labels[LABEL_ID])
+
+    def copy_volume(self, source, target, told, *, at_rest):
+        with self._helping(source), self._helping(target) as world:
+            here, there = (world.key(spec.volume, spec.node) for spec in (source, target))
+            runs = any(one.volume == here and one.state == "running" for one in world.containers.values())
+            assert not (at_rest and runs), "it is not at rest"
+            assert not any(one.volume == there for one in world.containers.values()), "it is in use"
+            files = world.volumes[here].files
+            volume = world.volumes.setdefault(there, Volume(dict(target.labels), target.disk))
+            self._step("engine half of it is copied")
+            volume.files = dict(list(files.items())[: len(files) // 2])
+            self._step("engine all of it is copied")
+            volume.files = dict(files)
+            told(len(files))
+        return len(files)
+
+    def pack_volume(self, spec):
+        with self._helping(spec) as world:
+            packed = tar(world.volumes[world.key(spec.volume, spec.node)].files.values()).rstrip(b"\0")
+            whole = packed.ljust(-(-len(packed) // 512) * 512, b"\0") + bytes(1024)
+            self._step("engine half of it is packed")
+            yield whole[:700]
+            yield whole[700:]
+
+    def unpack_volume(self, spec, archive):
+        with self._helping(spec) as world:
+            volume = world.volumes[world.key(spec.volume, spec.node)] = Volume(dict(spec.labels), spec.disk)
+            self._step("engine it is being unpacked")
+            whole = io.BytesIO(b"".join(archive))
+            if not tarfile.is_tarfile(whole):
+                raise MailpodError("unpacking failed: this does not look like a tar archive", "see the disk")
+            with tarfile.open(fileobj=whole) as tree:
+                for member in tree.getmembers():
+                    content = tree.extractfile(member).read()
+                    volume.files[member.name] = File(member.name, content, member.mode, member.uid)
+                    self._step("engine some of it is unpacked")
+
+    def helpers(self, instance):
+        return set(self._reach("helpers").helpers)
+
+    def remove_helpers(self, instance, account):
+        world = self._reach("remove_helpers")
+        world.helpers = [one for one in world.helpers if one != account]
+
     def join(self):
         """No machine joins."""
         raise MailpodError("this engine is one machine", "add none")
@@ -157,7 +264,7 @@ class FakeEngine:
         if not all(map(Path.exists, compose_files)) or environment["MAILPOD_MAIN_IMAGE"] not in world.images:
             raise MailpodError("Docker Compose failed", "see: mailpod status")
         name, labels = main_container(instance), {LABEL_INSTANCE: instance, LABEL_ROLE: "main"}
-        for network in _networks(compose_files, environment):
+        for network in self._networks(compose_files, environment):
             there = world.networks.setdefault(network.name, network)
             if set(there.subnets) != set(network.subnets):
                 raise MailpodError("Docker Compose failed: the network needs to be recreated", "see: mailpod status")
@@ -170,10 +277,15 @@ class FakeEngine:
         world = self._reach("remove_main")
         instance = environment["MAILPOD_INSTANCE"]
         world.containers.pop(main_container(instance), None)
-        for network in _networks(compose_files, environment):
+        for network in self._networks(compose_files, environment):
             if any(container.network == network.name for container in world.containers.values()):
                 raise MailpodError("Docker Compose failed: the network has active endpoints", "see: mailpod status")
             world.networks.pop(network.name, None)
+
+    def _networks(self, compose_files: Sequence[Path], environment: Mapping[str, str]) -> list[Network]:
+        found = _in_files(compose_files, environment)
+        # a Swarm's know IPv4 alone
+        return [Network(one.name, one.subnets[:1], one.routed) for one in found] if self.world.swarm else found
 
     def networks(self) -> list[Network]:
         return list(self._reach("networks").networks.values())
@@ -186,19 +298,20 @@ class FakeEngine:
     def create(self, spec: WorkloadSpec, seed: Iterable[File]) -> None:
         world = self._reach(f"create {spec.name}")
         self._answers(spec.node)
+        volume = world.key(spec.volume, spec.node)
         with contextlib.ExitStack() as undo:
-            if spec.volume not in world.volumes:
-                world.volumes[spec.volume] = Volume(dict(spec.labels), spec.disk if world.limits_volumes else 0)
-                undo.push(_unless_killed(lambda: world.volumes.pop(spec.volume)))
+            if volume not in world.volumes:
+                world.volumes[volume] = Volume(dict(spec.labels), spec.disk if world.limits_volumes else 0)
+                undo.push(_unless_killed(lambda: world.volumes.pop(volume)))
                 self._step(f"engine the volume of {spec.name} is there")
             if spec.image not in world.images or spec.network not in world.networks or spec.name in world.containers:
                 raise MailpodError(f"the engine refused: {spec.name}", "see: mailpod status")
             labels = {**spec.labels, LABEL_SPEC: spec.digest()}
-            container = Container(spec.image, labels, spec.volume, spec.network, spec.node)
+            container = Container(spec.image, labels, volume, spec.network, node=spec.node)
             world.containers[spec.name] = container
             undo.push(_unless_killed(lambda: world.containers.pop(spec.name, None)))
             self._step(f"engine {spec.name} is made")
-            world.volumes[spec.volume].files.update({file.path: file for file in seed})
+            world.volumes[volume].files.update({file.path: file for file in seed})
             self._step(f"engine {spec.name} has its seed")
             self._run(spec.name)
             undo.pop_all()
@@ -229,17 +342,22 @@ class FakeEngine:
 
     def volumes(self, instance: str) -> dict[str, Mapping[str, str]]:
         found = self._reach("volumes").volumes.items()
-        return {name: volume.labels for name, volume in found if volume.labels[LABEL_INSTANCE] == instance}
+        ours = {key: volume.labels for key, volume in found if volume.labels[LABEL_INSTANCE] == instance}
+        return {key.partition("@")[0]: labels for key, labels in ours.items()}
 
     def volume_limit(self, name: str) -> int:
-        volumes = self._reach("volume_limit").volumes
+        volumes = {key.partition("@")[0]: one for key, one in self._reach("volume_limit").volumes.items()}
         return volumes[name].limit if name in volumes else 0
 
     def remove_volume(self, name: str) -> None:
         world = self._reach(f"remove_volume {name}")
-        if any(container.volume == name for container in world.containers.values()):
-            raise MailpodError(f"the engine refused: volume is in use: {name}", "see: mailpod status")
-        world.volumes.pop(name, None)
+        for node in world.up():
+            self._remove_volume(world.key(name, node))
+
+    def _remove_volume(self, key):
+        if any(container.volume == key for container in self.world.containers.values()):
+            raise MailpodError(f"the engine refused: volume is in use: {key}", "see: mailpod status")
+        self.world.volumes.pop(key, None)
 
     def memory(self, names: Iterable[str]) -> dict[str, int]:
         world = self._reach("memory")
@@ -247,7 +365,7 @@ class FakeEngine:
         return {name: world.containers[name].memory if name in running else 0 for name in names}
 
 
-def _networks(compose_files: Sequence[Path], environment: Mapping[str, str]) -> list[Network]:
+def _in_files(compose_files: Sequence[Path], environment: Mapping[str, str]) -> list[Network]:
     """What the Compose files define, as far as this engine is concerned."""
     routed = environment["MAILPOD_IPV6_MODE"] == "routed"
     subnets = environment["MAILPOD_IPV4_SUBNET"], environment["MAILPOD_IPV6_SUBNET"]

@@ -56,6 +56,11 @@ class EngineApi:
         # The types of its low-level calls are not complete.
         self._api: Any = self._client.api
 
+    @property
+    def client(self) -> Any:  # noqa: ANN401  (its types are not complete)
+        """The SDK's low-level client, for what is done to one container at a time."""
+        return self._api
+
     def info(self) -> EngineInfo:
         """Kind and version of the engine."""
         with said_plainly():
@@ -202,6 +207,12 @@ class EngineApi:
         with said_plainly():
             found = self._client.api.containers(all=True, filters={"label": f"com.docker.swarm.service.name={service}"})
         return [item["Id"] for item in found]
+
+    def end(self, container: str, seconds: int) -> None:
+        """Stop a container that has so many seconds for it, and remove it; nothing happens when another does so."""
+        with said_plainly(), contextlib.suppress(docker.errors.APIError):
+            self._client.api.stop(container, timeout=seconds)
+            self._client.api.remove_container(container, force=True)
 
     def kill(self, container: str) -> None:
         """End a container at once; nothing happens when it does not run."""
