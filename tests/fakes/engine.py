@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from tests.fakes.carrier import FakeCarrier
+
 from mailpod.engine.port import Progress
-from mailpod.model.archive import File, tar
+from mailpod.model.archive import File
 from mailpod.model.errors import EngineUnreachable, MailpodError
 from mailpod.model.layout import main_container
 from mailpod.model.spec import (
-    LABEL_ID,
     LABEL_INSTANCE,
     LABEL_ROLE,
     LABEL_SPEC,
@@ -90,6 +91,10 @@ class World:
         """Names of the machines that are up."""
         return [name for name, state in self.nodes.items() if state != "down"]
 
+    def add_volume(self, key: str, spec: WorkloadSpec) -> Volume:
+        """Make an empty volume, if it is not there."""
+        return self.volumes.setdefault(key, Volume(dict(spec.labels), spec.disk if self.limits_volumes else 0))
+
     def restart(self) -> None:
         """The machine is started again, and what comes up by itself with it."""
         for container in self.containers.values():
@@ -101,7 +106,7 @@ def _nothing(_what: str) -> None:
     pass
 
 
-class FakeEngine:
+class FakeEngine(FakeCarrier):
     """Implements `mailpod.engine.port.Engine` on a `World`.
 
     Args:
@@ -179,81 +184,6 @@ class FakeEngine:
         world = self._reach(f"remove_machine {node}")
         world.machines = [one for one in world.machines if one.name != node]
 
-    def _on(self, node: str, what: str) -> World:
-        world = self._reach(what)
-        if node not in world.up():
-            raise EngineUnreachable(f"{node} cannot be reached", "see that it runs")
-        return world
-
-    def holds(self, spec):
-        world = self._on(spec.node, "holds")
-        return world.key(spec.volume, spec.node) in world.volumes
-
-    def discard(self, spec):
-        world = self._on(spec.node, f"discard {spec.volume} on {spec.node}")
-        self._remove_volume(world.key(spec.volume, spec.node))
-
-    def size(self, spec):
-        world = self._on(spec.node, "size")
-        return sum(len(file.content) for file in world.volumes[world.key(spec.volume, spec.node)].files.values())
-
-    def room(self, spec):
-        return self._on(spec.node, "room").room
-
-    @contextlib.contextmanager
-    def _helping(self, spec):
-        world = self._on(spec.node, f"help {spec.name} on {spec.node}")
-        world.helpers.append(spec.labels[LABEL_ID])
-        try:
-            yield world
-        except Exception:
-            world.helpers.remove(spec.labels[LABEL_ID])
-            raise
-        world.helpers.remove(spec.labels[LABEL_ID])
-
-    def copy_volume(self, source, target, told, *, at_rest):
-        with self._helping(source), self._helping(target) as world:
-            here, there = (world.key(spec.volume, spec.node) for spec in (source, target))
-            runs = any(one.volume == here and one.state == "running" for one in world.containers.values())
-            assert not (at_rest and runs), "it is not at rest"
-            assert not any(one.volume == there for one in world.containers.values()), "it is in use"
-            files = world.volumes[here].files
-            volume = world.volumes.setdefault(there, Volume(dict(target.labels), target.disk))
-            self._step("engine half of it is copied")
-            volume.files = dict(list(files.items())[: len(files) // 2])
-            self._step("engine all of it is copied")
-            volume.files = dict(files)
-            told(len(files))
-        return len(files)
-
-    def pack_volume(self, spec):
-        with self._helping(spec) as world:
-            packed = tar(world.volumes[world.key(spec.volume, spec.node)].files.values()).rstrip(b"\0")
-            whole = packed.ljust(-(-len(packed) // 512) * 512, b"\0") + bytes(1024)
-            self._step("engine half of it is packed")
-            yield whole[:700]
-            yield whole[700:]
-
-    def unpack_volume(self, spec, archive):
-        with self._helping(spec) as world:
-            volume = world.volumes[world.key(spec.volume, spec.node)] = Volume(dict(spec.labels), spec.disk)
-            self._step("engine it is being unpacked")
-            whole = io.BytesIO(b"".join(archive))
-            if not tarfile.is_tarfile(whole):
-                raise MailpodError("unpacking failed: this does not look like a tar archive", "see the disk")
-            with tarfile.open(fileobj=whole) as tree:
-                for member in tree.getmembers():
-                    content = tree.extractfile(member).read()
-                    volume.files[member.name] = File(member.name, content, member.mode, member.uid)
-                    self._step("engine some of it is unpacked")
-
-    def helpers(self, instance):
-        return set(self._reach("helpers").helpers)
-
-    def remove_helpers(self, instance, account):
-        world = self._reach("remove_helpers")
-        world.helpers = [one for one in world.helpers if one != account]
-
     def join(self):
         """No machine joins."""
         raise MailpodError("this engine is one machine", "add none")
@@ -301,7 +231,7 @@ class FakeEngine:
         volume = world.key(spec.volume, spec.node)
         with contextlib.ExitStack() as undo:
             if volume not in world.volumes:
-                world.volumes[volume] = Volume(dict(spec.labels), spec.disk if world.limits_volumes else 0)
+                world.add_volume(volume, spec)
                 undo.push(_unless_killed(lambda: world.volumes.pop(volume)))
                 self._step(f"engine the volume of {spec.name} is there")
             if spec.image not in world.images or spec.network not in world.networks or spec.name in world.containers:
