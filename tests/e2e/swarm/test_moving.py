@@ -103,3 +103,14 @@ def test_a_machine_is_drained_and_takes_accounts_again(swarm: SwarmSystem, mona:
     assert whole_on(swarm, mona) == node
     for account in others:
         swarm.cli.ok("account", "delete", account.name, "--purge", "--yes")
+
+
+def test_an_empty_machine_leaves_and_may_come_back(swarm: SwarmSystem) -> None:
+    node = swarm.cluster.nodes[2]
+    swarm.cli.ok("node", "drain", node.hostname)
+    swarm.cli.ok("node", "remove", node.hostname)
+    assert set(swarm.states()) == {"node1", "node2"}
+    swarm.add(node)
+    account = swarm.create("back", "--node", node.hostname)
+    swarm.wait_for(account, swarm.post(account.short_address))
+    swarm.cli.ok("account", "delete", account.name, "--purge", "--yes")
