@@ -84,6 +84,7 @@ def test_it_is_whole_on_one_machine_after_a_kill(swarm: SwarmSystem, mona: Accou
     word = swarm.post(mona.short_address)
     swarm.apply()
     whole_on(swarm, mona)
+    swarm.retry_now()
     arrived_once(swarm, [mona], [word])
     assert identity(swarm, mona) == before
     assert swarm.helpers() == []
