@@ -84,12 +84,14 @@ class Store:
         self.secrets = folder / "secrets"
 
     @contextlib.contextmanager
-    def lock(self, name: str = "lock", *, shared: bool = False) -> Iterator[None]:
+    def lock(self, name: str = "lock", *, shared: bool = False, seconds: float | None = None) -> Iterator[None]:
         """Hold a lock of the folder, alone or with others who share it; the kernel frees it when the process ends.
 
         Raises:
-            MailpodError: another command held it for minutes, or the folder cannot be written.
+            MailpodError: another command held it for so many seconds (minutes, when nothing is said), or the folder
+                cannot be written.
         """
+        patience = _LOCK_SECONDS if seconds is None else seconds
         try:
             _make_folder(self.folder)
             descriptor = os.open(self.folder / f".{name}", os.O_RDWR | os.O_CREAT, 0o600)
@@ -99,7 +101,7 @@ class Store:
                 "give another with --state DIR",
             ) from error
         try:
-            acquire(descriptor, self.folder, _LOCK_SECONDS, shared=shared, progress=self._progress)
+            acquire(descriptor, self.folder, patience, shared=shared, progress=self._progress)
             yield
         finally:
             os.close(descriptor)
@@ -213,7 +215,7 @@ class Store:
         """Remove all of the desired state and the keys; what else lies in the folder stays."""
         for name in ("accounts", "deleted", "aliases", "nodes", "secrets"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
-        locks = (".lock", ".tables", ".converge", ".system")
+        locks = (".lock", ".tables", ".converge", ".system", *(path.name for path in self.folder.glob(".move-*")))
         for name in ("compose.env", "compose.override.json", *locks, "system.toml"):
             (self.folder / name).unlink(missing_ok=True)
 

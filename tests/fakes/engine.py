@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.fakes.carrier import FakeCarrier
+
 from mailpod.engine.port import Progress
 from mailpod.model.archive import File
 from mailpod.model.errors import EngineUnreachable, MailpodError
@@ -52,7 +54,7 @@ class Container:
     seen: dict[str, File] = field(default_factory=dict)
 
 
-_ONE = Machine("", "ready", "", "manager", "1", 8 << 30, here=True)
+_ONE = Machine("machine", "ready", "", "manager", "1", 8 << 30, here=True)
 
 
 @dataclass
@@ -73,6 +75,30 @@ class World:
     machines: list[Machine] = field(default_factory=lambda: [_ONE])
     swarm: str = ""
     """What the machine is in a Swarm: `manager` or `worker`; empty when it is in none."""
+    room: int = 1 << 40
+    helpers: list[str] = field(default_factory=list)
+    """Of accounts whose volumes are being worked on, the ids."""
+
+    def key(self, volume: str, node: str) -> str:
+        """What a machine's volume is called in `volumes`."""
+        return volume if node in {"", self.machines[0].name} else f"{volume}@{node}"
+
+    @property
+    def nodes(self) -> dict[str, str]:
+        """The machines' states by name."""
+        return {machine.name: machine.state for machine in self.machines}
+
+    def say(self, node: str, state: str) -> None:
+        """Let a machine be in another state."""
+        self.machines = [dataclasses.replace(one, state=state) if one.name == node else one for one in self.machines]
+
+    def up(self) -> list[str]:
+        """Names of the machines that are up."""
+        return [name for name, state in self.nodes.items() if state != "down"]
+
+    def add_volume(self, key: str, spec: WorkloadSpec) -> Volume:
+        """Make an empty volume, if it is not there."""
+        return self.volumes.setdefault(key, Volume(dict(spec.labels), spec.disk if self.limits_volumes else 0))
 
     def restart(self) -> None:
         """The machine is started again, and what comes up by itself with it."""
@@ -85,7 +111,7 @@ def _nothing(_what: str) -> None:
     pass
 
 
-class FakeEngine:
+class FakeEngine(FakeCarrier):
     """Implements `mailpod.engine.port.Engine` on a `World`.
 
     Args:
@@ -167,11 +193,21 @@ class FakeEngine:
 
     def machines(self):
         first, *others = self._reach("machines").machines
-        return [dataclasses.replace(first, name="machine") if self._kind == "swarm" else first, *others]
+        return [first if self._kind == "swarm" else dataclasses.replace(first, name=""), *others]
 
     def _answers(self, node: str) -> None:
         if any(machine.name == node and machine.state == "down" for machine in self.world.machines):
             raise EngineUnreachable(f"{node} cannot be reached", "see that it runs")
+
+    def up(self):
+        return self.world.up()
+
+    def set_available(self, node, *, available):
+        self._reach(f"set_available {node}").say(node, "ready" if available else "drained")
+
+    def remove_machine(self, node):
+        world = self._reach(f"remove_machine {node}")
+        world.machines = [one for one in world.machines if one.name != node]
 
     def join(self):
         """No machine joins."""
@@ -220,19 +256,20 @@ class FakeEngine:
     def create(self, spec: WorkloadSpec, seed: Iterable[File]) -> None:
         world = self._reach(f"create {spec.name}")
         self._answers(spec.node)
+        volume = world.key(spec.volume, spec.node)
         with contextlib.ExitStack() as undo:
-            if spec.volume not in world.volumes:
-                world.volumes[spec.volume] = Volume(dict(spec.labels), spec.disk if world.limits_volumes else 0)
-                undo.push(_unless_killed(lambda: world.volumes.pop(spec.volume)))
+            if volume not in world.volumes:
+                world.add_volume(volume, spec)
+                undo.push(_unless_killed(lambda: world.volumes.pop(volume)))
                 self._step(f"engine the volume of {spec.name} is there")
             if spec.image not in world.images or spec.network not in world.networks or spec.name in world.containers:
                 raise MailpodError(f"the engine refused: {spec.name}", "see: mailpod status")
             labels = {**spec.labels, LABEL_SPEC: spec.digest()}
-            container = Container(spec.image, labels, spec.volume, spec.network, spec.node, kind=self._kind)
+            container = Container(spec.image, labels, volume, spec.network, spec.node, kind=self._kind)
             world.containers[spec.name] = container
             undo.push(_unless_killed(lambda: world.containers.pop(spec.name, None)))
             self._step(f"engine {spec.name} is made")
-            world.volumes[spec.volume].files.update({file.path: file for file in seed})
+            world.volumes[volume].files.update({file.path: file for file in seed})
             self._step(f"engine {spec.name} has its seed")
             self._run(spec.name)
             undo.pop_all()
@@ -263,17 +300,22 @@ class FakeEngine:
 
     def volumes(self, instance: str) -> dict[str, Mapping[str, str]]:
         found = self._reach("volumes").volumes.items()
-        return {name: volume.labels for name, volume in found if volume.labels[LABEL_INSTANCE] == instance}
+        ours = {key: volume.labels for key, volume in found if volume.labels[LABEL_INSTANCE] == instance}
+        return {key.partition("@")[0]: labels for key, labels in ours.items()}
 
     def volume_limit(self, name: str) -> int:
-        volumes = self._reach("volume_limit").volumes
+        volumes = {key.partition("@")[0]: one for key, one in self._reach("volume_limit").volumes.items()}
         return volumes[name].limit if name in volumes else 0
 
     def remove_volume(self, name: str) -> None:
         world = self._reach(f"remove_volume {name}")
-        if any(container.volume == name for container in world.containers.values()):
-            raise MailpodError(f"the engine refused: volume is in use: {name}", "see: mailpod status")
-        world.volumes.pop(name, None)
+        for node in world.up():
+            self._remove_volume(world.key(name, node))
+
+    def _remove_volume(self, key):
+        if any(container.volume == key for container in self.world.containers.values()):
+            raise MailpodError(f"the engine refused: volume is in use: {key}", "see: mailpod status")
+        self.world.volumes.pop(key, None)
 
     def memory(self, names: Iterable[str]) -> dict[str, int]:
         world = self._reach("memory")

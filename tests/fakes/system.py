@@ -10,8 +10,8 @@ from tests.fakes.engine import FakeEngine, World
 from tests.fakes.steps import Steps, count_writes
 
 from mailpod.model import layout
-from mailpod.model.records import Account, System
-from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_ROLE
+from mailpod.model.records import Account, Node, System, now
+from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_ROLE, Machine
 from mailpod.model.tables import render
 from mailpod.services import accounts, images, installation, passwords
 from mailpod.services.context import Context
@@ -71,9 +71,24 @@ class FakeSystem:
             accounts.create(context, name, PASSWORD)
         return self
 
+    def up_on_swarm(self, *names: str, nodes: tuple[str, ...] = ("node1", "node2", "node3")) -> "FakeSystem":
+        """Start it on a Swarm of these machines, with accounts on the first."""
+        self.engine, self.world.swarm = "swarm", "manager"
+        self.world.machines = [
+            Machine(name, "ready", "2026-01-01T00:00:00Z", "worker", "1", 8 << 30, name == nodes[0], name)
+            for name in nodes
+        ]
+        for name in nodes[1:]:
+            self.store.save_node(Node(name=name, target="root@192.0.2.2", host_keys=(), added=now()))
+        context = self.process()
+        installation.up(context, self.planned())
+        for name in names:
+            accounts.create(context, name, PASSWORD, node=nodes[0])
+        return self
+
     def files_of(self, account: Account) -> dict[str, bytes]:
         """What lies on an account's volume."""
-        volume = self.world.volumes[layout.account_volume(self.instance, account)]
+        volume = self.world.volumes[self.world.key(layout.account_volume(self.instance, account), account.node)]
         return {path: file.content for path, file in volume.files.items()}
 
     def tables(self) -> dict[str, str]:
@@ -132,6 +147,12 @@ class FakeSystem:
             expected = {file.path: file.content for file in context.account_files(account)}
             there = self.files_of(account)
             assert {path: there.get(path) for path in expected} == expected
+        for account in (*wanted.values(), *self.store.deleted()):
+            assert not account.copies
+            there = {key for key, v in self.world.volumes.items() if v.labels.get(LABEL_ID) == account.id}
+            volume = layout.account_volume(self.instance, account)
+            assert there == {self.world.key(volume, node) for node in (account.node, *account.kept)}
+        assert not self.world.helpers
         owners = {v.labels[LABEL_ID] for v in self.world.volumes.values() if LABEL_ID in v.labels}
         assert owners <= {a.id for a in wanted.values()} | kept, "a volume belongs to nobody"
         assert not any(a.purge for a in self.store.deleted())

@@ -64,6 +64,7 @@ def as_json(view: AccountView) -> dict[str, Any]:
         "ipv6": view.ipv6,
         "status": view.status,
         "node": account.node,
+        "kept": list(account.kept),
         "id": account.id,
         "stack": account.stack,
         "memory": account.memory,
@@ -172,6 +173,7 @@ def show(name: Known, json: Json = False) -> None:
     shown = as_json(view)
     shown["memory"] = output.size(view.account.memory)
     shown["quota"] = "none" if view.account.quota == NO_QUOTA else output.size(view.account.quota)
+    shown["kept"] = ", ".join(view.account.kept) or None
     output.fields((key.replace("_", " "), str(value)) for key, value in shown.items() if value is not None)
 
 

@@ -6,7 +6,7 @@ import typer
 
 from mailpod.cli import output
 from mailpod.cli.state import context
-from mailpod.services import nodes, prefixes
+from mailpod.services import draining, nodes, prefixes
 from mailpod.services.nodes import NodeView
 
 app = typer.Typer(help="The machines of a Swarm.", no_args_is_help=True)
@@ -59,9 +59,12 @@ def list_(json: Json = False) -> None:
     )
 
 
+Name = Annotated[str, typer.Argument(help="Name of the machine.", show_default=False, autocompletion=complete_node)]
+
+
 @app.command("set")
 def set_(
-    name: Annotated[str, typer.Argument(help="Name of the machine.", show_default=False, autocompletion=complete_node)],
+    name: Name,
     ipv6_prefix: Annotated[
         str,
         typer.Option(help="IPv6 prefix that is routed to it, /64 or larger; none to give it up.", show_default=False),
@@ -95,3 +98,26 @@ def add(
         output.document({"name": machine})
         return
     output.line(f"{machine} is one of the Swarm's machines")
+
+
+@app.command()
+def drain(name: Name) -> None:
+    """Move every account away from a machine, and let it take none; repeat it to go on after an error."""
+    if draining.drain(context(), name):
+        output.note(f"main stays on {name}, and nothing else of the system's is there")
+    else:
+        output.note(f"{name} is empty; let it take accounts again with: mailpod node undrain {name}")
+
+
+@app.command()
+def undrain(name: Name) -> None:
+    """Let a machine take accounts again."""
+    draining.undrain(context(), name)
+
+
+@app.command()
+def remove(name: Name) -> None:
+    """Give up a machine that is empty, or that is down and has no account: it leaves the Swarm."""
+    target = draining.remove(context(), name)
+    if target:
+        output.note(f"take mailpod's key, whose line ends in its instance, out of ~/.ssh/authorized_keys of {target}")

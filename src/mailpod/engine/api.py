@@ -61,6 +61,11 @@ class EngineApi:
         # The types of its low-level calls are not complete.
         self._api: Any = self._client.api
 
+    @property
+    def client(self) -> Any:  # noqa: ANN401  (its types are not complete)
+        """The SDK's low-level client, for what is done to one container at a time."""
+        return self._api
+
     def info(self) -> EngineInfo:
         """Kind and version of the engine."""
         with said_plainly():

@@ -10,6 +10,7 @@ import docker.types
 
 from mailpod.engine import compose, containers, services
 from mailpod.engine.api import EngineApi, said_plainly
+from mailpod.engine.carrier import Carrier
 from mailpod.engine.port import Progress
 from mailpod.model.archive import File, tar
 from mailpod.model.errors import MailpodError
@@ -20,8 +21,16 @@ _RESTARTED: Any = {"Name": "always"}
 _LEFT_DOWN: Any = {"Name": "no"}
 
 
-class DockerEngine(EngineApi):
+class DockerEngine(Carrier, EngineApi):
     """Containers on one Docker Engine."""
+
+    def on(self, node: str) -> EngineApi:  # noqa: ARG002
+        """It is the only one."""
+        return self
+
+    def up(self) -> list[str]:
+        """The one machine."""
+        return [""]
 
     def spread_images(self, tags: Iterable[str], progress: Progress) -> None:
         """Nothing is to be done: there is one machine."""
@@ -39,6 +48,12 @@ class DockerEngine(EngineApi):
     def join(self) -> tuple[str, str]:
         """No machine joins one Docker Engine."""
         raise MailpodError("this engine is one machine", "see: mailpod engine migrate swarm")
+
+    def set_available(self, node: str, *, available: bool) -> None:
+        """There is no other machine."""
+
+    def remove_machine(self, node: str) -> None:
+        """There is no other machine."""
 
     def deploy_main(self, compose_files: Sequence[Path], environment: Mapping[str, str]) -> None:
         """Make main run as the Compose files say."""

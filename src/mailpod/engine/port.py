@@ -1,6 +1,6 @@
 """The protocol every engine implements; nothing above it knows which engine it is."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -67,8 +67,17 @@ class Engine(Protocol):
     def machines(self) -> list[Machine]:
         """The machines it runs containers on, by name."""
 
+    def up(self) -> list[str]:
+        """Names of the machines that are up and can be reached."""
+
     def join(self) -> tuple[str, str]:
         """The token with which one more machine joins, and whom it asks (`ADDRESS:PORT`)."""
+
+    def set_available(self, node: str, *, available: bool) -> None:
+        """Let the engine put something on a machine, or nothing any more, and end what is there."""
+
+    def remove_machine(self, node: str) -> None:
+        """Let a machine leave; one that is down is given up."""
 
     def deploy_main(self, compose_files: Sequence[Path], environment: Mapping[str, str]) -> None:
         """Make main run as the Compose files say, with `environment` for their variables."""
@@ -125,3 +134,42 @@ class Engine(Protocol):
 
     def memory(self, names: Iterable[str]) -> dict[str, int]:
         """Bytes of memory each container uses now, without page cache; 0 when it is not running."""
+
+    def holds(self, spec: WorkloadSpec) -> bool:
+        """Whether the volume of `spec` is on the machine of `spec`. Raises `EngineUnreachable` when that is down."""
+
+    def discard(self, spec: WorkloadSpec) -> None:
+        """Destroy the volume of `spec` on the machine of `spec` alone; nothing happens when it is not there."""
+
+    def size(self, spec: WorkloadSpec) -> int:
+        """Bytes that the files on the volume of `spec` take."""
+
+    def room(self, spec: WorkloadSpec) -> int:
+        """Bytes that are free for volumes on the machine of `spec`."""
+
+    def copy_volume(
+        self, source: WorkloadSpec, target: WorkloadSpec, told: Callable[[int], None], *, at_rest: bool
+    ) -> int:
+        """Make the volume on the target's machine the same as that on the source's, and on disk when this returns.
+
+        Args:
+            source: what is only read.
+            target: made when it is missing; what it has and the source does not is removed.
+            told: how many bytes have been carried so far.
+            at_rest: nothing changes the source meanwhile. Else what changes may be missing, or be as it was.
+
+        Returns:
+            How many bytes were carried.
+        """
+
+    def pack_volume(self, spec: WorkloadSpec) -> Iterator[bytes]:
+        """The tree of a volume as a tar in pieces, which ends with 1024 zeros."""
+
+    def unpack_volume(self, spec: WorkloadSpec, archive: Iterable[bytes]) -> None:
+        """Make a volume of the tree in a tar; it is on disk when this returns."""
+
+    def helpers(self, instance: str) -> set[str]:
+        """Ids of the accounts whose volumes the calls above work on, or did when they were cut short."""
+
+    def remove_helpers(self, instance: str, account: str) -> None:
+        """End those calls for one account, and remove what they have left; volumes stay."""

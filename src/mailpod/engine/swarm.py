@@ -15,8 +15,9 @@ from typing import Any
 import docker.errors
 import docker.types
 
-from mailpod.engine import containers, local_networks, stack
+from mailpod.engine import containers, local_networks, members, stack
 from mailpod.engine.api import EngineApi, said_plainly
+from mailpod.engine.carrier import Carrier
 from mailpod.engine.port import Progress
 from mailpod.model.archive import File
 from mailpod.model.errors import EngineUnreachable, MailpodError
@@ -29,7 +30,7 @@ _POLL_SECONDS = 0.1
 _FAILED = {"failed", "rejected", "orphaned"}
 
 
-class SwarmEngine(EngineApi):
+class SwarmEngine(Carrier, EngineApi):
     """Services of the Swarm that an engine manages.
 
     Args:
@@ -55,7 +56,7 @@ class SwarmEngine(EngineApi):
                     "this engine manages no Swarm", "run: docker swarm init, or mailpod where the manager is"
                 )
             found = self._api.nodes()
-        return sorted((_machine(item, own["NodeID"]) for item in found), key=lambda machine: machine.name)
+        return sorted((members.machine(item, own["NodeID"]) for item in found), key=lambda machine: machine.name)
 
     def join(self) -> tuple[str, str]:
         """The token with which a machine joins as a worker, and the manager's address and port."""
@@ -63,6 +64,21 @@ class SwarmEngine(EngineApi):
             swarm: dict[str, Any] = self._api.inspect_swarm()
             address = self._client.info()["Swarm"]["RemoteManagers"][0]["Addr"]
         return swarm["JoinTokens"]["Worker"], address
+
+    def set_available(self, node: str, *, available: bool) -> None:
+        """Docker's words for it are `active` and `drain`."""
+        with said_plainly():
+            members.set_availability(self._api, self._id(node), "active" if available else "drain")
+
+    def remove_machine(self, node: str) -> None:
+        """A worker that is up leaves by itself first."""
+        with said_plainly(), contextlib.suppress(docker.errors.NotFound):
+            if node in self.up():
+                self.on(node).client.leave_swarm()
+            self._api.remove_node(self._id(node), force=True)
+
+    def _id(self, node: str) -> str:
+        return next(machine.id for machine in self.machines() if machine.name == node)
 
     def here(self) -> str:
         """The name of the machine whose engine this is."""
@@ -77,14 +93,15 @@ class SwarmEngine(EngineApi):
             self._others[node] = EngineApi(self._reach(node))
         return self._others[node]
 
-    def _up(self) -> list[str]:
+    def up(self) -> list[str]:
+        """Names of the machines that are up and to which there is a way."""
         known = set(self._known())
         return [one.name for one in self.machines() if one.state != "down" and (one.here or one.name in known)]
 
     def spread_images(self, tags: Iterable[str], progress: Progress) -> None:
         """Give every machine that is up the images of these names, and compare their digests."""
         wanted = {tag: self.image_id(tag) for tag in tags}
-        for node in self._up():
+        for node in self.up():
             engine = self.on(node)
             missing = [tag for tag, digest in wanted.items() if engine.image_id(tag) != digest]
             if missing:
@@ -98,7 +115,7 @@ class SwarmEngine(EngineApi):
 
     def encrypts(self, image: str) -> bool:
         """Whether the kernel of every machine that is up can encrypt packets to the others."""
-        engines = [self.on(node) for node in self._up()]
+        engines = [self.on(node) for node in self.up()]
         with ThreadPoolExecutor(len(engines)) as pool:
             return all(pool.map(lambda engine: engine.can_encrypt(image), engines))
 
@@ -124,7 +141,7 @@ class SwarmEngine(EngineApi):
 
     def ensure_local_networks(self, name: str, subnets: Mapping[str, str]) -> None:
         """Give each of these machines that is up a network of its own, all of one name."""
-        for node in self._up():
+        for node in self.up():
             if node in subnets:
                 self.on(node).configure_network(name, subnets[node])
         if subnets:
@@ -133,7 +150,7 @@ class SwarmEngine(EngineApi):
 
     def remove_local_networks(self, beginning: str, but: str) -> None:
         """Remove such networks that nothing uses and whose names begin so, except those of one name."""
-        for node in self._up():
+        for node in self.up():
             self.on(node).forget_networks(beginning, but)
 
     def workloads(self, instance: str) -> list[Workload]:
@@ -206,18 +223,18 @@ class SwarmEngine(EngineApi):
     def volumes(self, instance: str) -> dict[str, Mapping[str, str]]:
         """Labels of the system's volumes by name, on all machines that are up."""
         found: dict[str, Mapping[str, str]] = {}
-        for node in self._up():
+        for node in self.up():
             engine = self.on(node)
             found |= EngineApi.volumes(engine, instance)
         return found
 
     def volume_limit(self, name: str) -> int:
         """Bytes that a volume can hold by the limit it was made with."""
-        return max(EngineApi.volume_limit(self.on(node), name) for node in self._up())
+        return max(EngineApi.volume_limit(self.on(node), name) for node in self.up())
 
     def remove_volume(self, name: str) -> None:
         """Destroy a volume, on whichever machine it is."""
-        for node in self._up():
+        for node in self.up():
             EngineApi.remove_volume(self.on(node), name)
 
     def memory(self, names: Iterable[str]) -> dict[str, int]:
@@ -248,7 +265,7 @@ class SwarmEngine(EngineApi):
     def _nodes_of(self, service: Mapping[str, Any]) -> list[str]:
         """The machines that are up and have, or may have, a container of a service."""
         pinned = _pinned(service)
-        return [node for node in self._up() if node == pinned]
+        return [node for node in self.up() if node == pinned]
 
     def _scale(self, name: str, replicas: int) -> None:
         service = self._service(name)
@@ -341,21 +358,6 @@ def _wait(fact: Callable[[], bool], otherwise: str, seconds: float = 30) -> None
 def _after(task: Mapping[str, Any], service: Mapping[str, Any]) -> bool:
     """Whether a task was made since the service was changed last, or goes on as it was."""
     return bool(task["CreatedAt"] >= service["UpdatedAt"] or task["Status"]["State"] not in _FAILED)
-
-
-def _machine(item: Mapping[str, Any], here: str) -> Machine:
-    description, down = item["Description"], item["Status"]["State"] != "ready"
-    active = item["Spec"]["Availability"] == "active"
-    return Machine(
-        name=description["Hostname"],
-        state="down" if down else "ready" if active else "drained",
-        since=item["UpdatedAt"],
-        role=item["Spec"]["Role"],
-        version=description["Engine"]["EngineVersion"],
-        memory=description["Resources"]["MemoryBytes"],
-        here=item["ID"] == here,
-        id=item["ID"],
-    )
 
 
 def _pinned(service: Mapping[str, Any]) -> str:

@@ -76,6 +76,7 @@ class System(_Record):
         ipv6_routed: the outside reaches that prefix: the operator has it routed to the host.
         networks: the IPv4 subnet of each of its networks; see `mailpod.model.networks`.
         prefixes: by the name of a Swarm's machine, the IPv6 prefix that is routed to it.
+        drained: names of a Swarm's machines that take no accounts.
         engine: what runs it.
         encrypted: a Swarm encrypts packets between its machines: their kernels can.
         running: false after `down`, so that nothing starts it again behind the operator's back.
@@ -92,6 +93,7 @@ class System(_Record):
     networks: tuple[str, ...] = ()
     prefixes: dict[str, str] = {}
     encrypted: bool = False
+    drained: tuple[str, ...] = ()
     running: bool = True
 
     def port(self, service: str) -> int:
@@ -134,6 +136,8 @@ class Account(_Record):
         messages_per_hour: how many messages it may send to the outside in an hour; each recipient there counts as one.
         network: on which of the system's networks it is, from 0; it stays there.
         node: the machine it runs on, where its volume is; empty on an engine that is one machine.
+        copies: other machines that have a copy of its volume, begun or left by a move: worth nothing, to be destroyed.
+        kept: other machines where it was, and its volume stays, since it was recovered from a file.
         ssh_keys: public keys, in OpenSSH's one-line form, that may log in through main's jump host.
         frozen: since when it is cut off, with its volume and its container's log kept as they are.
         deleted: when it was deleted, while its volume is kept for undelete.
@@ -153,6 +157,8 @@ class Account(_Record):
     messages_per_hour: int = Field(default=DEFAULT_MESSAGES_PER_HOUR, ge=1)
     network: int = 0
     node: str = ""
+    copies: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
     ssh_keys: tuple[str, ...] = ()
     frozen: datetime | None = None
     deleted: datetime | None = None

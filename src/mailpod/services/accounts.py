@@ -114,17 +114,17 @@ def create(
         make_room(context)
         with context.lock("converge", shared=True), _undone_on_failure(context, account, purge=True):
             with context.store.lock():
-                _check_free(context, account.name)
-                account = _placed(context, account, node)
+                check_free(context, account.name)
+                account = placed(context, account, node)
                 # Before others can see the account, so that nobody makes its keys a second time.
                 context.account_identity(account)
                 context.store.save_account(account)
             context.progress(f"creating {account.name}")
-            _bring_up(context, account, lambda: [layout.password_file(hashed.result())])
+            bring_up(context, account, lambda: [layout.password_file(hashed.result())])
         return show(context, account.name)
 
 
-def _bring_up(context: Context, account: Account, more: Callable[[], Iterable[File]] = tuple) -> None:
+def bring_up(context: Context, account: Account, more: Callable[[], Iterable[File]] = tuple) -> None:
     """Start the account's container while main learns of it: mail that comes too early waits at main.
 
     Args:
@@ -159,14 +159,14 @@ def _undone_on_failure(context: Context, account: Account, *, purge: bool) -> It
             raise
         context.progress(f"undoing {account.name}")
         try:
-            _retire(context, account, purge=purge)
+            retire(context, account, purge=purge)
         except MailpodError:
             # Not even a record of what is to go could be written (a full disk) or the engine is gone.
             context.store.forget_account(account)
         raise
 
 
-def _retire(context: Context, account: Account, *, purge: bool) -> None:
+def retire(context: Context, account: Account, *, purge: bool) -> None:
     """Take an account out of the desired state, out of main, then off the engine; its volume stays unless `purge`."""
     with context.store.lock():
         context.store.save_deleted(account.model_copy(update={"deleted": account.deleted or now(), "purge": purge}))
@@ -181,7 +181,7 @@ def _retire(context: Context, account: Account, *, purge: bool) -> None:
         finish_purge(context, account)
 
 
-def _placed(context: Context, account: Account, node: str | None) -> Account:
+def placed(context: Context, account: Account, node: str | None) -> Account:
     """The account on a network with room; `make_room` has seen to that there is one, unless many came at once."""
     there = context.store.accounts()
     index = with_room(context.system, there)
@@ -190,7 +190,8 @@ def _placed(context: Context, account: Account, node: str | None) -> Account:
     return account.model_copy(update={"network": network, "node": machine})
 
 
-def _check_free(context: Context, name: str) -> None:
+def check_free(context: Context, name: str) -> None:
+    """Refuse a name that is an account's or an alias's; raises `AlreadyExists`."""
     if any(account.name == name for account in context.store.accounts()):
         raise AlreadyExists(f"the account {name!r} exists already", f"see: mailpod account show {name}")
     if any(alias.local_part == name for alias in context.store.aliases()):
@@ -329,7 +330,7 @@ def delete(context: Context, name: str, *, purge: bool) -> Account:
     context.progress(f"deleting {wanted}")
     with context.lock("converge", shared=True):
         for one in (*kept, account):
-            _retire(context, one, purge=purge)
+            retire(context, one, purge=purge)
     return account
 
 
@@ -352,7 +353,7 @@ def undelete(context: Context, name: str) -> AccountView:
     ensure_images(context.engine, context.progress, [ACCOUNT[account.stack]])
     with context.lock("converge", shared=True), _undone_on_failure(context, account, purge=False):
         with context.store.lock():
-            _check_free(context, wanted)
+            check_free(context, wanted)
             context.store.save_account(account)
             context.store.forget_deleted(account.id)
         context.rotate(account)
@@ -360,5 +361,5 @@ def undelete(context: Context, name: str) -> AccountView:
         if account.frozen:
             push_tables(context)
         else:
-            _bring_up(context, account)
+            bring_up(context, account)
     return show(context, wanted)

@@ -269,6 +269,8 @@ def _take_back(context: Context) -> None:
 
 
 def _remove_containers(context: Context) -> None:
+    for account in context.engine.helpers(context.instance):
+        context.engine.remove_helpers(context.instance, account)
     for workload in context.engine.workloads(context.instance):
         if workload.labels.get(LABEL_ROLE) == "account":
             context.progress(f"stopping {workload.name}")

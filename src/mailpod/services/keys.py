@@ -106,6 +106,15 @@ class Keys:
         self._save(element, identity)
         return identity
 
+    def adopt(self, element: str, ssh_host_key: str, ssh_host_public: str, names: Iterable[str]) -> None:
+        """Give an element that comes from elsewhere an identity with its SSH host key, by which it is known.
+
+        Args:
+            names: DNS names its certificate is for.
+        """
+        proofs = self._proofs(tuple(names))
+        self._save(element, Identity(ssh_host_key=ssh_host_key, ssh_host_public=ssh_host_public, **proofs))
+
     def rotate(self, element: str, names: Iterable[str]) -> None:
         """Give an element another TLS key and relay secret; those it had prove nothing once main and it know the new.
 

@@ -2,8 +2,8 @@
 
 import shlex
 import subprocess
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mailpod.host.tunnel import open_tunnel
@@ -164,10 +164,22 @@ def views(context: Context) -> list[NodeView]:
         return tuple(account.name for account in accounts if account.node == machine.name)
 
     known = {node.name for node in context.store.nodes()}
+    drained = context.system.drained
     return [
-        NodeView(one, has(one), used(one), one.here or one.name in known, context.system.prefixes.get(one.name, ""))
+        NodeView(
+            _as_told(one, drained),
+            has(one),
+            used(one),
+            one.here or one.name in known,
+            context.system.prefixes.get(one.name, ""),
+        )
         for one in machines
     ]
+
+
+def _as_told(machine: Machine, drained: Collection[str]) -> Machine:
+    """One that takes no accounts is drained, even if the Swarm leaves main there."""
+    return replace(machine, state="drained") if machine.name in drained and machine.state == "ready" else machine
 
 
 def require_swarm(context: Context) -> None:
@@ -205,7 +217,10 @@ def choose(context: Context, accounts: Iterable[Account], memory: int, wanted: s
     ready = {
         name: machine
         for name, machine in machines.items()
-        if machine.state == "ready" and (machine.here or name in known) and wanted in {None, name}
+        if machine.state == "ready"
+        and (machine.here or name in known)
+        and name not in context.system.drained
+        and wanted in {None, name}
     }
     if not ready:
         what = f"{wanted} takes no accounts now" if wanted else "no machine takes accounts now"

@@ -12,6 +12,7 @@ from mailpod.model.records import Account
 from mailpod.model.spec import LABEL_ID, LABEL_ROLE, Workload
 from mailpod.model.tables import render
 from mailpod.services.context import Context
+from mailpod.services.copies import leftovers
 from mailpod.services.networks import remove_local
 from mailpod.services.reachable import down
 
@@ -89,6 +90,9 @@ def _converge(context: Context) -> list[Step]:
         context.progress(describe(step))
         with _collected(problems):
             take(context, step, accounts)
+    for tidy in leftovers(context):
+        with _collected(problems):
+            tidy()
     _finish_purges(context)
     push_tables(context)
 
@@ -208,6 +212,7 @@ def finish_purge(context: Context, account: Account) -> None:
     if account.node in down(context):
         context.progress(f"{account.node} is down; once it is back, mailpod apply destroys {account.name}'s mail there")
         return
+    context.engine.remove_helpers(context.instance, account.id)
     context.engine.remove_volume(layout.account_volume(context.instance, account))
     context.keys.forget(account.id)
     context.store.forget_deleted(account.id)

@@ -18,6 +18,7 @@ from tests.e2e.support.world import World
 
 from mailpod.engine.docker import DockerEngine
 from mailpod.model.records import DEFAULT_STACK, EngineKind
+from mailpod.model.spec import LABEL_ROLE
 from mailpod.services.images import ensure_images, needed
 
 DOMAIN = "guild.test"
@@ -77,6 +78,22 @@ class SwarmSystem(System):
                 label = f"{LABEL_ACCOUNT}={account.name}"
                 found += [(node.hostname, one) for one in client.containers.list(filters={"label": label})]
         return found
+
+    def states(self) -> dict[str, str]:
+        """The machines' states by name."""
+        return {one["name"]: one["state"] for one in self.cli.ok("node", "list", "--json").json()}
+
+    def volumes_of(self, account: Account) -> list[str]:
+        """Names of the machines that are up and have a volume of an account's."""
+        label = f"{LABEL_ACCOUNT}={account.name}"
+        up = [node.hostname for node in self.cluster.nodes if node.runs]
+        return [name for name in up if self._clients[name].volumes.list(filters={"label": label})]
+
+    def helpers(self) -> list[str]:
+        """Containers of a moment that are there, with the names of their machines."""
+        label = f"{LABEL_ROLE}=helper"
+        up = [node.hostname for node in self.cluster.nodes if node.runs]
+        return [name for name in up for _ in self._clients[name].containers.list(all=True, filters={"label": label})]
 
     def container(self, account: Account) -> Container:
         """An account's one container."""

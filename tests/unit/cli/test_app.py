@@ -244,7 +244,7 @@ def test_what_ends_a_command_from_outside_undoes_like_control_c(mailpod, system,
         os.kill(os.getpid(), number)
         raise AssertionError("it went on")
 
-    monkeypatch.setattr(accounts, "_bring_up", end)
+    monkeypatch.setattr(accounts, "bring_up", end)
     monkeypatch.setattr(sys, "argv", ["mailpod", "account", "create", "alice"])
     monkeypatch.setattr(app, "run", lambda arguments: mailpod(*arguments).code)
     with pytest.raises(SystemExit) as ended:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from mailpod.engine.swarm import _after, _machine, _pinned, _workload
+from mailpod.engine.members import machine
+from mailpod.engine.swarm import _after, _pinned, _workload
 from mailpod.model.spec import LABEL_IMAGE, Machine
 
 MACHINES = {
@@ -68,13 +69,13 @@ def task(state="running", desired="running", created="2026-01-01T00:00:06Z", of=
     ],
 )
 def test_the_state_of_a_machine(state, availability, told):
-    found = _machine(node(state, availability), "n2")
+    found = machine(node(state, availability), "n2")
     assert (found.state, found.here) == (told, False)
 
 
 def test_a_machine():
     since = "2026-01-01T00:00:00Z"
-    assert _machine(node(), "n1") == Machine("node1", "ready", since, "worker", "20.10.24", 1 << 30, here=True, id="n1")
+    assert machine(node(), "n1") == Machine("node1", "ready", since, "worker", "20.10.24", 1 << 30, here=True, id="n1")
 
 
 def test_a_service_that_runs():

@@ -1,9 +1,9 @@
 import dataclasses
 
 import pytest
+from tests.fakes.system import PASSWORD
 
 from mailpod.model.errors import MailpodError
-from mailpod.model.spec import Machine
 from mailpod.services import accounts, app_passwords, freezing, installation
 from mailpod.services.status import status
 
@@ -13,14 +13,10 @@ SINCE = "2030-01-01T00:00:00Z"
 @pytest.fixture
 def bob(system):
     """An account whose machine is down, beside alice, whose machine is not."""
-    system.engine = "swarm"
-    system.up("alice", "bob")
-    account = system.store.account("bob").model_copy(update={"node": "far"})
-    system.store.save_account(account)
-    system.world.machines.append(Machine("far", "ready", "", "worker", "1", 8 << 30))
-    installation.apply(system.process())
+    system.up_on_swarm("alice", nodes=("near", "far"))
+    accounts.create(system.process(), "bob", PASSWORD, node="far")
     fail(system)
-    return account
+    return system.store.account("bob")
 
 
 def fail(system):
@@ -84,7 +80,7 @@ def test_it_is_frozen_all_the_same(system, bob):
 
 
 def test_a_purge_is_ended_when_the_machine_is_back(system, bob):
-    volume = f"mailpod-bob-{bob.id}"
+    volume = f"mailpod-bob-{bob.id}@far"
     accounts.delete(system.process(), "bob", purge=True)
     installation.apply(system.process())
     assert volume in system.world.volumes

@@ -1,0 +1,249 @@
+"""Containers of a moment that open an account's volume: to measure it, to copy it, to pack and to unpack it.
+
+They are made of the account's image, have no network, and of root's rights only those that files need. What one says
+comes, and what it is given goes, through its engine's API alone.
+"""
+
+import contextlib
+import socket
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import docker.errors
+import docker.types
+
+from mailpod.model.errors import MailpodError
+from mailpod.model.spec import LABEL_ID, LABEL_INSTANCE, LABEL_ROLE, WorkloadSpec
+
+ROLE = "helper"
+_TOOLS = "/usr/lib/mailpod/copy"
+_READS = ("DAC_READ_SEARCH",)
+_WRITES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID")
+_MEMORY = 256 * 1024 * 1024
+_PROCESSES = 32
+_CHUNK = 1024 * 1024
+# How long rsync or tar may think, or a disk write, without a word.
+_SILENCE = 300
+_STDOUT = 1
+_SAID = 4096
+# rsync(1): some files vanished, or changed, while they were copied.
+_MOVED_ON = {23, 24}
+
+_PACK = ("tar", "--create", "--numeric-owner", "--acls", "--xattrs", "--blocking-factor=1", "--directory")
+_UNPACK = "tar --extract --numeric-owner --acls --xattrs --preserve-permissions --directory {0} && sync -f {0}"
+
+
+class Helper:
+    """A container that runs, joined to its input and output.
+
+    Attributes:
+        said: the end of what it wrote to standard error.
+    """
+
+    def __init__(self, api: Any, container: str, connection: Any) -> None:  # noqa: ANN401  (the SDK's)
+        self._api = api
+        self._container = container
+        self._connection = connection
+        # The SDK gives a reader of the socket, with its answer to keep both open.
+        self._socket: socket.socket = connection._sock  # noqa: SLF001
+        self._socket.settimeout(_SILENCE)
+        self.said = b""
+
+    def output(self) -> Iterator[bytes]:
+        """What it writes to standard output, until it ends."""
+        # Each piece comes after a header of 8 bytes: the stream, three zeros, the length (Docker API, "attach").
+        with contextlib.suppress(ConnectionError), self._socket.makefile("rb", _CHUNK) as stream:
+            while len(header := stream.read(8)) == 8:
+                piece = stream.read(int.from_bytes(header[4:], "big"))
+                if header[0] == _STDOUT:
+                    yield piece
+                else:
+                    self.said = (self.said + piece)[-_SAID:]
+
+    def give(self, pieces: Iterable[bytes], told: Callable[[int], None] = lambda _count: None) -> int:
+        """Write to its standard input and close it; stops early when nobody reads there any more.
+
+        Args:
+            told: how many bytes it has been given so far.
+
+        Returns:
+            How many bytes it was given.
+        """
+        count = 0
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            for piece in pieces:
+                self._socket.sendall(piece)
+                count += len(piece)
+                told(count)
+            self._socket.shutdown(socket.SHUT_WR)
+        return count
+
+    def let_go(self) -> None:
+        """Take and give nothing any more: the engine does not end a container whose words somebody is yet to take."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._connection._response.close()  # noqa: SLF001
+        self._socket.close()
+
+    def code(self) -> int:
+        """Its exit code, once it has ended."""
+        return int(self._api.wait(self._container)["StatusCode"])
+
+    def check(self, what: str, allowed: Iterable[int] = ()) -> None:
+        """Raise `MailpodError` when it ended with another exit code than 0 or those."""
+        code = self.code()
+        if code and code not in allowed:
+            lines = self.said.decode(errors="replace").strip().splitlines()
+            raise MailpodError(
+                f"{what} failed: {lines[0] if lines else f'exit code {code}'}", "see that the disk has room"
+            )
+
+
+@contextlib.contextmanager
+def helper(
+    api: Any,  # noqa: ANN401  (the SDK's low-level client, with incomplete types)
+    spec: WorkloadSpec,
+    command: Sequence[str],
+    *,
+    writes: bool = False,
+    elsewhere: bool = False,
+) -> Iterator[Helper]:
+    """Run a command with the volume of `spec` at its mount point.
+
+    Args:
+        writes: it changes the volume.
+        elsewhere: it gets an empty volume of its own instead.
+    """
+    volume = None if elsewhere else spec.volume
+    host = api.create_host_config(
+        mounts=[
+            docker.types.Mount(spec.mount, volume, type="volume", read_only=not (writes or elsewhere), no_copy=True)
+        ],
+        network_mode="none",
+        read_only=True,
+        cap_drop=["ALL"],
+        cap_add=list(_WRITES if writes else _READS),
+        security_opt=["no-new-privileges"],
+        pids_limit=_PROCESSES,
+        mem_limit=_MEMORY,
+        cpu_shares=spec.cpu_weight,
+        # All of the volume passes through its output.
+        log_config=docker.types.LogConfig(type="none"),
+    )
+    made = api.create_container(
+        spec.image,
+        entrypoint=list(command),
+        command=[],
+        user="0",
+        stdin_open=True,
+        labels={
+            LABEL_INSTANCE: spec.labels[LABEL_INSTANCE],
+            LABEL_ROLE: ROLE,
+            LABEL_ID: spec.labels[LABEL_ID],
+        },
+        healthcheck=docker.types.Healthcheck(test=["NONE"]),
+        host_config=host,
+    )
+    container = made["Id"]
+    try:
+        # Before it runs: nothing that it says is missed.
+        connection = api.attach_socket(container, {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+        running = Helper(api, container, connection)
+        try:
+            api.start(container)
+            yield running
+        finally:
+            running.let_go()
+    finally:
+        with contextlib.suppress(docker.errors.NotFound):
+            api.remove_container(container, force=True, v=True)
+
+
+def size(api: Any, spec: WorkloadSpec) -> int:  # noqa: ANN401
+    """Bytes that the files of a volume take on its disk."""
+    count = f"du --summarize --one-file-system --block-size=1 {spec.mount} 2>/dev/null | cut -f 1"
+    return _number(api, spec, count, elsewhere=False)
+
+
+def room(api: Any, spec: WorkloadSpec) -> int:  # noqa: ANN401
+    """Bytes that are free where volumes are."""
+    return _number(api, spec, f"df --output=avail --block-size=1 {spec.mount} | tail -n 1", elsewhere=True)
+
+
+def _number(api: Any, spec: WorkloadSpec, script: str, *, elsewhere: bool) -> int:  # noqa: ANN401
+    with helper(api, spec, ["sh", "-c", script], elsewhere=elsewhere) as running:
+        said = b"".join(running.output())
+        running.check(f"looking at the disk for {spec.volume}")
+    return int(said)
+
+
+def copy(
+    source_api: Any,  # noqa: ANN401
+    source: WorkloadSpec,
+    target_api: Any,  # noqa: ANN401
+    target: WorkloadSpec,
+    told: Callable[[int], None],
+    *,
+    at_rest: bool,
+) -> int:
+    """Make one volume the same as another; what is the same already is not carried.
+
+    Args:
+        told: how many bytes have been carried so far.
+        at_rest: nothing changes the source meanwhile, so that all of it must come over.
+
+    Returns:
+        How many bytes were carried.
+    """
+    # The pool comes first: it waits for its thread, which ends when the containers are gone.
+    with (
+        ThreadPoolExecutor(1) as pool,
+        helper(source_api, source, [f"{_TOOLS}/send"]) as sender,
+        helper(target_api, target, [f"{_TOOLS}/receive"], writes=True) as receiver,
+    ):
+        back = pool.submit(lambda: sender.give(receiver.output()))
+        carried = receiver.give(sender.output(), told)
+        back.result()
+        what = f"copying {source.volume} to {target.node}"
+        receiver.check(what, () if at_rest else _MOVED_ON)
+        sender.check(what, () if at_rest else _MOVED_ON)
+    return carried
+
+
+def pack(api: Any, spec: WorkloadSpec) -> Iterator[bytes]:  # noqa: ANN401
+    """The tree of a volume as a tar in pieces, whose last 1024 bytes end it."""
+    with helper(api, spec, [*_PACK, spec.mount, "."]) as running:
+        yield from running.output()
+        running.check(f"packing {spec.volume}")
+
+
+def unpack(api: Any, spec: WorkloadSpec, archive: Iterable[bytes]) -> None:  # noqa: ANN401
+    """Lay the tree of a tar on a volume, and have it on disk."""
+    with (
+        ThreadPoolExecutor(1) as pool,
+        helper(api, spec, ["sh", "-c", _UNPACK.format(spec.mount)], writes=True) as running,
+    ):
+        said = pool.submit(lambda: list(running.output()))
+        running.give(archive)
+        said.result()
+        running.check(f"unpacking {spec.volume}")
+
+
+def accounts(api: Any, instance: str) -> set[str]:  # noqa: ANN401
+    """Ids of the accounts that helpers of a system are there for, running or not."""
+    return {one["Labels"][LABEL_ID] for one in _found(api, instance)}
+
+
+def remove(api: Any, instance: str, account: str) -> None:  # noqa: ANN401
+    """End and remove an account's helpers."""
+    for one in _found(api, instance):
+        if one["Labels"][LABEL_ID] == account:
+            with contextlib.suppress(docker.errors.NotFound):
+                api.remove_container(one["Id"], force=True, v=True)
+
+
+def _found(api: Any, instance: str) -> list[dict[str, Any]]:  # noqa: ANN401
+    labels = [f"{LABEL_INSTANCE}={instance}", f"{LABEL_ROLE}={ROLE}"]
+    found: list[dict[str, Any]] = api.containers(all=True, filters={"label": labels})
+    return found

@@ -1,0 +1,169 @@
+"""Carrying an account to another machine: most of it while it runs, the last difference while it is stopped."""
+
+import contextlib
+import time
+
+from mailpod.model.errors import MailpodError
+from mailpod.model.plan import plan
+from mailpod.model.records import MIB, Account
+from mailpod.services import copies
+from mailpod.services.context import Context
+from mailpod.services.images import ACCOUNT, ensure_images
+from mailpod.services.reconcile import make_anew, observed_accounts, refresh, remove_container, take
+
+# As long as a pass takes longer than this, the next one has less to do, and a stop now would be felt.
+_SHORT = 2.0
+_MOST_PASSES = 5
+_TELL_EVERY = 5.0
+# For what comes in meanwhile, and the disk's own accounts.
+_SPARE = 64 * MIB
+
+
+def carry(context: Context, account: Account, node: str) -> Account:
+    """Bring an account, running, frozen or deleted, to another machine; the caller has it `alone`.
+
+    Whatever happens, the account is whole on the machine that its record names, and another copy is on record too.
+
+    Args:
+        account: as it is on record.
+        node: a machine that takes accounts.
+
+    Returns:
+        The account as it is on record then.
+
+    Raises:
+        MailpodError: it could not be carried, and is where it was.
+    """
+    ensure_images(context.engine, context.progress, [ACCOUNT[account.stack]])
+    needed = _require_room(context, account, node)
+    # Nobody who would write the record back as it was before is at work.
+    with context.lock("converge"):
+        account = copies.record(context, account, copies=(*_without(account.copies, node), node))
+    context.progress(f"copying {account.name} from {account.node} to {node}, {needed // MIB} MiB")
+    try:
+        if may_run(account):
+            _copy_while_it_runs(context, account, node, needed)
+        with context.lock("converge"):
+            account = _switch(context, _still_there(context, account), node)
+    except BaseException:
+        context.progress(f"undoing the move of {account.name}")
+        with contextlib.suppress(MailpodError):
+            copies.clear(context, copies.record(context, account))
+        raise
+    try:
+        return copies.clear(context, account)
+    except MailpodError as problem:
+        context.progress(f"the old copy of {account.name} is still there, until: mailpod apply ({problem.what})")
+        return account
+
+
+def bring_up(context: Context, account: Account) -> None:
+    """Make an account's container on its machine, wait until its servers answer, and have main deliver what waits."""
+    with context.channel.await_account(account.name) as answered:
+        make_anew(context, account)
+        answered()
+    context.channel.main("flush")
+
+
+def settle(context: Context, account: Account) -> None:
+    """Have an account run where its record says, whatever there is of it."""
+    spec = context.account_spec(account)
+    for step in plan([spec], [w for w in observed_accounts(context) if w.name == spec.name]):
+        take(context, step, {spec.name: account})
+    refresh(context, account)
+    context.channel.main("flush")
+
+
+def may_run(account: Account) -> bool:
+    """Whether an account's container is to be there."""
+    return not account.frozen and not account.deleted
+
+
+def _require_room(context: Context, account: Account, node: str) -> int:
+    """Refuse a machine whose disk is too full, or that has a volume of the same name of which nothing is known.
+
+    Returns:
+        Bytes that the account takes.
+    """
+    source, target = (copies.at(context, account, one) for one in (account.node, node))
+    there = context.engine.holds(target)
+    if there and node not in account.copies:
+        raise MailpodError(
+            f"{node} has a volume {target.volume} already, of which nothing is known",
+            f"look at it there, then remove it: docker volume rm {target.volume}",
+        )
+    needed = context.engine.size(source)
+    free = context.engine.room(target) + (context.engine.size(target) if there else 0)
+    if needed + _SPARE > free:
+        raise MailpodError(
+            f"{node} has {free // MIB} MiB free, {account.name} takes {needed // MIB}",
+            "make room there, or choose another machine",
+        )
+    return needed
+
+
+def _copy_while_it_runs(context: Context, account: Account, node: str, needed: int) -> None:
+    source, target = (copies.at(context, account, one) for one in (account.node, node))
+    for _ in range(_MOST_PASSES):
+        start = time.monotonic()
+        context.engine.copy_volume(source, target, _Teller(context, needed), at_rest=False)
+        if time.monotonic() - start < _SHORT:
+            break
+
+
+def _still_there(context: Context, account: Account) -> Account:
+    """The account as it is on record now; raises `MailpodError` when it may not be moved any more."""
+    context.look_again()
+    now = copies.record(context, account)
+    if not context.system.running or (now.frozen and not account.frozen) or now.node != account.node:
+        raise MailpodError(f"{account.name} has been frozen, or the system stopped, meanwhile", "see: mailpod status")
+    return now
+
+
+def _switch(context: Context, account: Account, node: str) -> Account:
+    """Stop the account, copy what is left, and let the other copy be the account; nobody else changes it meanwhile."""
+    context.progress(f"stopping {account.name} for the last difference")
+    start = time.monotonic()
+    try:
+        moved = _carried_at_rest(context, account, node)
+    except BaseException:
+        if may_run(account):
+            settle(context, account)
+        raise
+    if not may_run(moved):
+        return moved
+    try:
+        bring_up(context, moved)
+    except MailpodError:
+        context.progress(f"{account.name} does not come up on {node}, and goes back to {account.node}")
+        # What it has taken there comes back with it.
+        bring_up(context, _carried_at_rest(context, moved, account.node))
+        raise
+    context.progress(f"{account.name} is on {node}; it was away for {time.monotonic() - start:.1f} s")
+    return moved
+
+
+def _carried_at_rest(context: Context, account: Account, node: str) -> Account:
+    """From the moment that the record is written, the copy on the other machine is the account."""
+    source, target = (copies.at(context, account, one) for one in (account.node, node))
+    remove_container(context, account)
+    context.engine.copy_volume(source, target, lambda _count: None, at_rest=True)
+    return copies.record(context, account, node=node, copies=(*_without(account.copies, node), account.node))
+
+
+def _without(nodes: tuple[str, ...], node: str) -> tuple[str, ...]:
+    return tuple(one for one in nodes if one != node)
+
+
+class _Teller:
+    """Tells every few seconds how much has been copied."""
+
+    def __init__(self, context: Context, needed: int) -> None:
+        self._context = context
+        self._needed = needed
+        self._last = time.monotonic()
+
+    def __call__(self, count: int) -> None:
+        if time.monotonic() - self._last > _TELL_EVERY:
+            self._last = time.monotonic()
+            self._context.progress(f"copied {count // MIB} MiB of {self._needed // MIB}")

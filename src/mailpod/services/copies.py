@@ -1,0 +1,111 @@
+"""Copies of an account's volume on other machines than the account's own: what a move has begun or left, or is kept.
+
+The record of an account says where it is, and so which copy is the account. It names every other one before that is
+made and until it is destroyed: what is on no record is never touched.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from mailpod.model.errors import MailpodError, NotFound
+from mailpod.model.records import Account
+from mailpod.model.spec import WorkloadSpec
+from mailpod.services.context import Context
+
+
+class Busy(MailpodError):
+    """Another command carries this account."""
+
+
+@contextlib.contextmanager
+def alone(context: Context, account: Account) -> Iterator[None]:
+    """Keep every other command from carrying this account meanwhile; what one has left that was killed, ends.
+
+    Raises:
+        Busy: another one is at it.
+    """
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(context.store.lock(f"move-{account.id}", seconds=0))
+        except MailpodError as error:
+            raise Busy(f"{account.name} is being moved by another command", "wait until it is done") from error
+        context.engine.remove_helpers(context.instance, account.id)
+        yield
+
+
+def at(context: Context, account: Account, node: str) -> WorkloadSpec:
+    """The account's container as it would be on a machine, which names its volume there."""
+    return context.account_spec(account.model_copy(update={"node": node}))
+
+
+def record(context: Context, account: Account, **changes: object) -> Account:
+    """Change an account's record, deleted or not, whatever else has changed of it.
+
+    Raises:
+        NotFound: it is gone.
+    """
+    store = context.store
+    with store.lock():
+        found = store.deleted() if account.deleted else store.accounts()
+        there = next((one for one in found if one.id == account.id), None)
+        if there is None:
+            raise NotFound(f"{account.name} is not there any more", "see: mailpod account list")
+        changed = there.model_copy(update=changes)
+        save = store.save_deleted if account.deleted else store.save_account
+        save(changed)
+    return changed
+
+
+def clear(context: Context, account: Account) -> Account:
+    """Destroy the copies that the account's record names, as far as their machines are up.
+
+    Returns:
+        The account as it is on record then.
+
+    Raises:
+        MailpodError: the account itself is not where its record says; nothing is destroyed.
+    """
+    up = context.engine.up()
+    there = {machine.name for machine in context.engine.machines()}
+    # With a machine that has left the Swarm, what it had is gone.
+    gone = [node for node in account.copies if node not in there]
+    if account.node in up:
+        reached = [node for node in account.copies if node in up and node != account.node]
+        if reached and not context.engine.holds(at(context, account, account.node)):
+            raise MailpodError(
+                f"{account.name} has no volume on {account.node}, but one on {', '.join(reached)}",
+                "look at it there; nothing is destroyed",
+            )
+        for node in reached:
+            context.engine.discard(at(context, account, node))
+        gone += reached
+    if not gone:
+        return account
+    return record(context, account, copies=tuple(node for node in account.copies if node not in gone))
+
+
+def leftovers(context: Context) -> list[Callable[[], None]]:
+    """What is to be done about moves that were cut short, a call each."""
+    at_work = context.engine.helpers(context.instance)
+    known = [*context.store.accounts(), *context.store.deleted()]
+    strays = at_work - {account.id for account in known}
+    remove = partial(context.engine.remove_helpers, context.instance)
+    return [
+        *(partial(_tidy, context, account) for account in known if account.copies or account.id in at_work),
+        *(partial(_look_after, context, account) for account in known if account.kept),
+        *(partial(remove, one) for one in strays),
+    ]
+
+
+def _tidy(context: Context, account: Account) -> None:
+    with contextlib.suppress(Busy), alone(context, account):
+        clear(context, account)
+
+
+def _look_after(context: Context, account: Account) -> None:
+    """Forget what was kept and somebody has removed since."""
+    up = context.engine.up()
+    gone = [node for node in account.kept if node in up and not context.engine.holds(at(context, account, node))]
+    if gone:
+        record(context, account, kept=tuple(node for node in account.kept if node not in gone))

@@ -1,0 +1,117 @@
+"""An account goes from machine to machine with all that it has, whatever happens meanwhile."""
+
+import imaplib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+from tests.e2e.support.engine import execute
+from tests.e2e.support.swarm import SwarmSystem
+from tests.e2e.support.system import Account
+from tests.e2e.support.traffic import Traffic, arrived_once
+from tests.e2e.support.wait import until
+
+
+@pytest.fixture(scope="module")
+def mona(swarm: SwarmSystem) -> Iterator[Account]:
+    """An account on the second machine, with some messages."""
+    account = swarm.create("mona", "--node", "node2")
+    for _ in range(3):
+        swarm.wait_for(account, swarm.post(account.short_address))
+    yield account
+    swarm.cli.ok("account", "delete", account.name, "--purge", "--yes")
+
+
+def identity(swarm: SwarmSystem, account: Account) -> dict[str, object]:
+    """What clients and machines know an account again by."""
+    with swarm.mailbox(account) as mailbox:
+        session = mailbox.session
+        session.select("INBOX", readonly=True)
+        validity = session.response("UIDVALIDITY")[1][0]
+        uids = session.uid("SEARCH", "ALL")[1][0].split()[:3]
+    code, key = execute(swarm.container(account), "cat", "/data/etc/ssh/ssh_host_ed25519_key.pub")
+    assert code == 0
+    return {"validity": validity, "uids": uids, "key": key}
+
+
+def whole_on(swarm: SwarmSystem, account: Account) -> str:
+    """The one machine that an account is on, with its volume and its container."""
+    name = swarm.node_of(account).hostname
+    until(lambda: swarm.volumes_of(account) == [name], f"one volume, on {name}", 30)
+    assert [node for node, _ in swarm.containers(account)] == [name]
+    until(lambda: swarm.reaches(account), "a login", 30)
+    return name
+
+
+@contextmanager
+def reading(swarm: SwarmSystem, account: Account) -> Iterator[list[int]]:
+    """Somebody who looks into the mailbox over and over; the counts of messages seen."""
+    seen: list[int] = []
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.is_set():
+            with suppress(imaplib.IMAP4.error, OSError), swarm.mailbox(account) as mailbox:
+                seen.append(int(mailbox.session.select("INBOX", readonly=True)[1][0]))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        thread.join(60)
+
+
+def test_it_is_moved_while_mail_comes_in_and_is_read(swarm: SwarmSystem, mona: Account) -> None:
+    before = identity(swarm, mona)
+    traffic = Traffic(swarm, [mona.short_address], messages=60)
+    with reading(swarm, mona) as seen, traffic.flowing():
+        for node in ("node3", "node1", "node2"):
+            assert swarm.cli.ok("account", "move", mona.name, "--node", node, "--json").json()["node"] == node
+    arrived_once(swarm, [mona], traffic.acknowledged)
+    assert identity(swarm, mona) == before
+    assert whole_on(swarm, mona) == "node2"
+    assert seen == sorted(seen), "messages were seen and then not"
+
+
+@pytest.mark.parametrize("seconds", [0.9, 1.6, 2.2, 2.8, 3.4, 4.2, 5.5])
+def test_it_is_whole_on_one_machine_after_a_kill(swarm: SwarmSystem, mona: Account, seconds: float) -> None:
+    before = identity(swarm, mona)
+    target = "node3" if swarm.node_of(mona).hostname == "node2" else "node2"
+    swarm.cli.kill_after(seconds, "account", "move", mona.name, "--node", target)
+    word = swarm.post(mona.short_address)
+    swarm.apply()
+    whole_on(swarm, mona)
+    swarm.retry_now()
+    arrived_once(swarm, [mona], [word])
+    assert identity(swarm, mona) == before
+    assert swarm.helpers() == []
+
+
+def test_a_machine_is_drained_and_takes_accounts_again(swarm: SwarmSystem, mona: Account) -> None:
+    node = swarm.node_of(mona).hostname
+    others = [swarm.create(f"drained{number}", "--node", node) for number in range(2)]
+    swarm.cli.ok("node", "drain", node)
+    shown = {one["name"]: one for one in swarm.cli.ok("node", "list", "--json").json()}
+    assert (shown[node]["state"], shown[node]["accounts"]) == ("drained", [])
+    for account in (mona, *others):
+        assert whole_on(swarm, account) != node
+    assert swarm.cli.run("account", "move", mona.name, "--node", node).code == 1
+    swarm.cli.ok("node", "undrain", node)
+    swarm.cli.ok("account", "move", mona.name, "--node", node)
+    assert whole_on(swarm, mona) == node
+    for account in others:
+        swarm.cli.ok("account", "delete", account.name, "--purge", "--yes")
+
+
+def test_an_empty_machine_leaves_and_may_come_back(swarm: SwarmSystem) -> None:
+    node = swarm.cluster.nodes[2]
+    swarm.cli.ok("node", "drain", node.hostname)
+    swarm.cli.ok("node", "remove", node.hostname)
+    assert set(swarm.states()) == {"node1", "node2"}
+    swarm.add(node)
+    account = swarm.create("back", "--node", node.hostname)
+    swarm.wait_for(account, swarm.post(account.short_address))
+    swarm.cli.ok("account", "delete", account.name, "--purge", "--yes")
