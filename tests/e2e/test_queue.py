@@ -7,6 +7,7 @@ from email.message import EmailMessage
 
 import pytest
 from tests.e2e.support.cli import ROOT
+from tests.e2e.support.engine import execute
 from tests.e2e.support.mail import compose, token
 from tests.e2e.support.system import Account, System
 from tests.e2e.support.wait import until
@@ -105,6 +106,23 @@ def test_mail_for_an_account_that_is_stopped_waits_in_main(undamaged: System) ->
     # The account looks whether it has it already (docs/adr/0012).
     assert any(header.startswith("by mail.") for header in message.get_all("Received", []))
     assert not undamaged.world.received(word)
+
+
+def test_what_waits_for_an_account_is_there_as_soon_as_it_is_back(undamaged: System) -> None:
+    """Nobody tells main but the account itself. What waits for another one is left alone."""
+    account, other = undamaged.create("riser"), undamaged.create("sleeper2")
+    for one in (account, other):
+        undamaged.engine.account(one.name).stop(timeout=10)
+    words = [undamaged.post(one.short_address) for one in (account, other)]
+    undamaged.put_off(other.address)
+    undamaged.put_off(account.address)
+    undamaged.engine.account(account.name).start()
+    message = undamaged.wait_for(account, words[0], seconds=30)
+    assert any(header.startswith("by mail.") for header in message.get_all("Received", []))
+    script = "for file in $(find /data/spool/postfix/deferred -type f); do postcat -h $file; echo; done"
+    queued = execute(undamaged.main, "sh", "-c", script)[1].split("\n\n")
+    [left] = [headers for headers in queued if words[1] in headers]
+    assert "Received: by mail." not in left
 
 
 @pytest.mark.once
