@@ -14,7 +14,7 @@ from types import FrameType
 
 import docker
 
-from bench import create, growth, idle, machines, memory, neighbour, stacks, start, throughput
+from bench import create, growth, idle, machines, memory, moving, neighbour, stacks, start, throughput
 from bench.peer import ensure_images
 from bench.report import RESULTS, Findings, Row, machine, page, plain_table
 from bench.run_context import Run
@@ -31,6 +31,7 @@ MEASURES: dict[str, Callable[[Run], Findings]] = {
     "stacks": stacks.measure,
     "neighbour": neighbour.measure,
     "machines": machines.measure,
+    "moving": moving.measure,
     "growth": growth.measure,
 }
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

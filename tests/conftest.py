@@ -19,10 +19,10 @@ class ByRunningSystem(LoadScopeScheduling):
     """All that use one running system, of a stack or on a Swarm, share one process; the others, those of a file do."""
 
     def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith("tests/e2e/swarm/"):
+            return "swarm"
         stack = _OF_A_STACK.match(nodeid)
-        if stack:
-            return stack[1]
-        return "swarm" if nodeid.startswith("tests/e2e/swarm/") else nodeid.split("::", maxsplit=1)[0]
+        return stack[1] if stack else nodeid.split("::", maxsplit=1)[0]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
