@@ -17,11 +17,11 @@ from bench.report import Findings, Row
 from bench.run_context import Run
 
 HOW = (
-    "Three engines on this machine, as in `machines`. An account with {count:,} messages of {size} kB is moved from one "
-    "machine to another {times} times, with a message from outside in every second, while its owner logs in through "
-    "main over and over and opens the inbox. Away, as the owner sees it, is the longest time between two looks that "
-    "succeeded; the command's own is from the container's end until main has seen the new one's servers. The longest of "
-    "all moves."
+    "Three engines on this machine, as in `machines`. An account with {count:,} messages of {size} kB is moved from "
+    "one machine to another {times} times, with a message from outside in every second, while its owner logs in "
+    "through main over and over and opens the inbox. Away, as the owner sees it, is the longest time between two looks "
+    "that succeeded; the command's own is from the container's end until main has seen the new one's servers. The "
+    "longest of all moves."
 )
 _LEAST = 5.0
 _SIZE = 64
