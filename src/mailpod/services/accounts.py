@@ -22,6 +22,7 @@ from mailpod.services.passwords import check_password, hash_password
 from mailpod.services.reachable import require_reachable
 from mailpod.services.reconcile import (
     finish_purge,
+    hurry,
     main_runs,
     make_anew,
     observed_accounts,
@@ -142,6 +143,8 @@ def bring_up(context: Context, account: Account, more: Callable[[], Iterable[Fil
         context.engine.create(context.account_spec(account), seed())
         answered()
         tables.result()
+    if context.system.engine == "swarm":
+        hurry(context)
 
 
 @contextlib.contextmanager
@@ -277,12 +280,15 @@ def _follow(context: Context, account: Account) -> None:
     """Make the account's container anew if it is not as desired, and give it and main their files."""
     spec = context.account_spec(account)
     there = next((w for w in observed_accounts(context) if w.labels.get(LABEL_ID) == account.id), None)
-    if there is None or there.spec != spec.digest():
+    replaced = there is None or there.spec != spec.digest()
+    if replaced:
         context.progress(f"replacing {spec.name}")
         context.engine.remove(spec.name)
         make_anew(context, account)
     refresh(context, account)
     push_tables(context)
+    if replaced:
+        hurry(context)
 
 
 def rotate(context: Context, name: str) -> Account:

@@ -9,7 +9,7 @@ from mailpod.model.records import MIB, Account
 from mailpod.services import copies
 from mailpod.services.context import Context
 from mailpod.services.images import ACCOUNT, ensure_images
-from mailpod.services.reconcile import make_anew, observed_accounts, refresh, remove_container, take
+from mailpod.services.reconcile import hurry, make_anew, observed_accounts, refresh, remove_container, take
 
 # As long as a pass takes longer than this, the next one has less to do, and a stop now would be felt.
 _SHORT = 2.0
@@ -62,7 +62,7 @@ def bring_up(context: Context, account: Account) -> None:
     with context.channel.await_account(account.name) as answered:
         make_anew(context, account)
         answered()
-    context.channel.main("flush")
+    hurry(context)
 
 
 def settle(context: Context, account: Account) -> None:
@@ -71,7 +71,7 @@ def settle(context: Context, account: Account) -> None:
     for step in plan([spec], [w for w in observed_accounts(context) if w.name == spec.name]):
         take(context, step, {spec.name: account})
     refresh(context, account)
-    context.channel.main("flush")
+    hurry(context)
 
 
 def may_run(account: Account) -> bool:

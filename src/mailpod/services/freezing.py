@@ -7,7 +7,7 @@ from mailpod.services.context import Context
 from mailpod.services.images import ACCOUNT, ensure_images
 from mailpod.services.installation import require_main
 from mailpod.services.reachable import require_reachable
-from mailpod.services.reconcile import halt_container, main_runs, observed_accounts, push_tables, refresh, take
+from mailpod.services.reconcile import halt_container, hurry, main_runs, observed_accounts, push_tables, refresh, take
 
 
 def require_thawed(account: Account) -> None:
@@ -75,4 +75,4 @@ def thaw(context: Context, name: str) -> None:
         # Main lets go of what it holds for an account as soon as its tables have it no more among the frozen ones.
         push_tables(context)
         # What came in the very moment.
-        context.channel.main("flush")
+        hurry(context)

@@ -64,6 +64,14 @@ class SwarmSystem(System):
         """Converge."""
         self.cli.ok("apply")
 
+    @property
+    def main(self) -> Container:
+        """The one that runs: the Swarm keeps some of those before it."""
+        [found] = [
+            one for one in self.engine.containers() if one.labels.get(LABEL_ROLE) == "main" and one.status == "running"
+        ]
+        return found
+
     def node_of(self, account: Account) -> Node:
         """The machine an account is on, as the desired state says."""
         name = self.shown(account)["node"]

@@ -58,7 +58,7 @@ def test_it_is_copied_while_it_runs_and_once_more_while_it_is_stopped(swarm):
 def test_main_is_told_to_deliver_what_has_waited(swarm):
     steps = Steps()
     move(swarm, step=steps)
-    assert steps.taken.index("channel main flush") > steps.taken.index("channel main await alice")
+    assert steps.taken.index("channel main renew") > steps.taken.index("channel main await alice")
 
 
 def test_there_and_back_again(swarm):
