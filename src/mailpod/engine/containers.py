@@ -2,14 +2,13 @@
 
 import contextlib
 import re
-import time
 from collections.abc import Mapping
 from typing import Any
 
 import docker.errors
 
-from mailpod.model.errors import MailpodError
 from mailpod.model.spec import LABEL_INSTANCE, LABEL_ROLE, Workload
+from mailpod.waiting import until
 
 TASK_OF = "com.docker.swarm.service.name"
 """The label by which a Swarm knows its containers."""
@@ -67,19 +66,16 @@ def remove(api: Any, name: str) -> None:  # noqa: ANN401
         except docker.errors.APIError as error:
             if error.status_code != _ALREADY_AT_IT:
                 raise
-        _wait_until_gone(api, name)
+        # The engine answers before it frees the name.
+        until(lambda: _gone(api, name), 30, f"{name} was not removed", "try again", 0.02)
 
 
-def _wait_until_gone(api: Any, name: str) -> None:  # noqa: ANN401
-    """The engine answers a removal before it frees the name."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            api.inspect_container(name)
-        except docker.errors.NotFound:
-            return
-        time.sleep(0.02)
-    raise MailpodError(f"the engine did not remove {name} within 30 s", "try again")
+def _gone(api: Any, name: str) -> bool:  # noqa: ANN401
+    try:
+        api.inspect_container(name)
+    except docker.errors.NotFound:
+        return True
+    return False
 
 
 def remove_all(api: Any, instance: str) -> None:  # noqa: ANN401

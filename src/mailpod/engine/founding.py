@@ -5,7 +5,9 @@ from typing import Any
 import docker.errors
 
 from mailpod.model.errors import MailpodError
+from mailpod.waiting import until
 
+_SECONDS = 30
 _LISTEN = "0.0.0.0:2377"
 
 
@@ -35,6 +37,8 @@ def found(api: Any, advertise: str) -> bool:  # noqa: ANN401  (the SDK's, with i
             f"this machine cannot be made a Swarm: {said}",
             hint if "address" in said else "see: docker swarm init --help",
         ) from error
+    # The Swarm makes it in the background, and its addresses must not be those that the system chooses.
+    until(lambda: bool(api.networks(names=["docker_gwbridge"])), _SECONDS, "the Swarm was not made", "try again")
     return True
 
 

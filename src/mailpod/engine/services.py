@@ -1,18 +1,17 @@
 """A system's services that are left on a machine whose Swarm does not run the system any more."""
 
 import contextlib
-import time
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import docker.errors
 
 from mailpod.engine import containers
-from mailpod.model.errors import MailpodError
 from mailpod.model.spec import LABEL_IMAGE, LABEL_INSTANCE, Workload
+from mailpod.waiting import until
 
 _SECONDS = 60
+_SEE = "see: docker service ls"
 # "This node is not a swarm manager"
 _NO_MANAGER = 503
 
@@ -37,7 +36,7 @@ def remove(api: Any, name: str) -> None:  # noqa: ANN401
             # The Swarm itself takes some seconds longer.
             for container in _containers(api, name):
                 containers.remove(api, container)
-            _wait(lambda: not _containers(api, name), name)
+            until(lambda: not _containers(api, name), _SECONDS, f"{name} was not removed", _SEE)
 
 
 def _containers(api: Any, name: str) -> list[str]:  # noqa: ANN401
@@ -51,7 +50,7 @@ def remove_all(api: Any, instance: str) -> None:  # noqa: ANN401
     for network in api.networks(filters={"label": f"{LABEL_INSTANCE}={instance}"}):
         if network["Scope"] == "swarm":
             # It is let go of a moment after the last container.
-            _wait(partial(_removed, api, network["Id"]), network["Name"])
+            until(partial(_removed, api, network["Id"]), _SECONDS, f"{network['Name']} was not removed", _SEE)
 
 
 def _removed(api: Any, network: str) -> bool:  # noqa: ANN401
@@ -72,11 +71,3 @@ def _found(api: Any, filters: dict[str, str]) -> list[dict[str, Any]]:  # noqa: 
             raise
         return []
     return found
-
-
-def _wait(fact: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + _SECONDS
-    while not fact():
-        if time.monotonic() > deadline:
-            raise MailpodError(f"{what} was not removed within {_SECONDS} s", "see: docker service ls")
-        time.sleep(0.1)

@@ -5,10 +5,8 @@ of that machine's own engine.
 """
 
 import contextlib
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +20,13 @@ from mailpod.engine.port import Progress
 from mailpod.model.archive import File
 from mailpod.model.errors import EngineUnreachable, MailpodError
 from mailpod.model.spec import LABEL_IMAGE, LABEL_INSTANCE, LABEL_SPEC, Machine, Workload, WorkloadSpec
+from mailpod.waiting import until
 
 _SECOND = 1_000_000_000
 _STOP_SECONDS = 10
 _START_SECONDS = 60
-_POLL_SECONDS = 0.1
+_END_SECONDS = 30
+_SEE = "see: mailpod status"
 _FAILED = {"failed", "rejected", "orphaned"}
 
 
@@ -134,10 +134,9 @@ class SwarmEngine(Carrier, EngineApi):
         self.end_service(f"{instance}_main")
         with said_plainly():
             containers.remove_all(self._api, instance)
-            until_gone = partial(self.containers_of, f"{instance}_main")
-            _wait(lambda: not until_gone(), f"{instance}_main was not removed")
+            self._wait_until_ended(self, f"{instance}_main")
             networks = {"label": f"com.docker.stack.namespace={instance}"}
-            _wait(lambda: not self._api.networks(filters=networks), "its networks were not removed")
+            until(lambda: not self._api.networks(filters=networks), _END_SECONDS, "its networks were not removed", _SEE)
 
     def ensure_local_networks(self, name: str, subnets: Mapping[str, str]) -> None:
         """Give each of these machines that is up a network of its own, all of one name."""
@@ -203,7 +202,7 @@ class SwarmEngine(Carrier, EngineApi):
                 for container in engine.containers_of(name):
                     engine.kill(container)
                 engine.end_service(name)
-                _wait(lambda engine=engine: not engine.containers_of(name), f"{name} did not end")  # type: ignore[misc]
+                self._wait_until_ended(engine, name)
 
     def remove(self, name: str) -> None:
         """Stop and remove a service, and wait until nothing of it is left on a machine that is up."""
@@ -218,7 +217,7 @@ class SwarmEngine(Carrier, EngineApi):
             for node in nodes:
                 engine = self.on(node)
                 engine.end_service(name)
-                _wait(lambda engine=engine: not engine.containers_of(name), f"{name} was not removed")  # type: ignore[misc]
+                self._wait_until_ended(engine, name)
 
     def volumes(self, instance: str) -> dict[str, Mapping[str, str]]:
         """Labels of the system's volumes by name, on all machines that are up."""
@@ -282,6 +281,9 @@ class SwarmEngine(Carrier, EngineApi):
             endpoint_spec=spec["EndpointSpec"],
         )
 
+    def _wait_until_ended(self, engine: EngineApi, service: str) -> None:
+        until(lambda: not engine.containers_of(service), _END_SECONDS, f"{service} did not end", _SEE)
+
     def _wait_until_runs(self, name: str) -> None:
         """Wait for the one task that is made as the service says now."""
 
@@ -300,7 +302,7 @@ class SwarmEngine(Carrier, EngineApi):
             return not others and any(task["Status"]["State"] == "running" for task in now)
 
         with said_plainly():
-            _wait(runs, f"{name} did not start", _START_SECONDS)
+            until(runs, _START_SECONDS, f"{name} did not start", _SEE)
 
     def _creation(self, spec: WorkloadSpec, image: str) -> dict[str, Any]:
         types = docker.types
@@ -345,14 +347,6 @@ class SwarmEngine(Carrier, EngineApi):
             "update_config": types.UpdateConfig(order="stop-first"),
             "endpoint_spec": types.EndpointSpec(mode="dnsrr"),
         }
-
-
-def _wait(fact: Callable[[], bool], otherwise: str, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not fact():
-        if time.monotonic() > deadline:
-            raise MailpodError(f"{otherwise} within {seconds:.0f} s", "see: mailpod status")
-        time.sleep(_POLL_SECONDS)
 
 
 def _after(task: Mapping[str, Any], service: Mapping[str, Any]) -> bool:

@@ -12,7 +12,7 @@ from mailpod.model.records import Account, System
 from mailpod.services import accounts, installation
 from mailpod.services.context import Context
 from mailpod.services.passwords import generate_password
-from mailpod.services.waiting import until
+from mailpod.waiting import until
 
 DOMAIN = "demo.test"
 PORT_BASE = 20000

@@ -19,8 +19,8 @@ from mailpod.services.context import Context
 from mailpod.services.founding import swarm_of_one
 from mailpod.services.reachable import down as down_machines
 from mailpod.services.reconcile import converge, main_files, main_runs, steps
-from mailpod.services.waiting import until
 from mailpod.store import Store, write_durably
+from mailpod.waiting import until
 
 _OVERRIDE = "compose.override.json"
 

@@ -27,6 +27,9 @@ class Api:
     def info(self):
         return {"Swarm": self._swarm}
 
+    def networks(self, names):
+        return [{"Name": name} for name in names if self.asked]
+
     def init_swarm(self, **arguments):
         self.asked.append(arguments)
         if self._refusal:

@@ -61,7 +61,7 @@ class Api:
 @pytest.fixture(autouse=True)
 def _no_time(monkeypatch):
     times = iter(range(0, 10_000, 10))
-    monkeypatch.setattr(services, "time", SimpleNamespace(monotonic=lambda: next(times), sleep=lambda _s: None))
+    monkeypatch.setattr("mailpod.waiting.time", SimpleNamespace(monotonic=lambda: next(times), sleep=lambda _s: None))
 
 
 def test_an_engine_without_a_swarm_has_none():

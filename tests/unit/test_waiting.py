@@ -1,7 +1,7 @@
 import pytest
 
 from mailpod.model.errors import MailpodError
-from mailpod.services.waiting import until
+from mailpod.waiting import until
 
 
 def test_a_fact_is_asked_for_until_it_holds():
