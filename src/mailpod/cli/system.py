@@ -125,6 +125,8 @@ def status(json: Json = False) -> None:
                 f"{element.name} is down since {element.since}, as {element.node} is;"
                 f" {element.waiting or 0} messages wait at main"
             )
+        if element.kept:
+            output.line(f"{element.name} was recovered; an older copy of it is kept on {', '.join(element.kept)}")
     for message in (queue or [])[:_SHOWN]:
         to = ", ".join(message.recipients)
         output.line(f"waiting in {message.element}: {message.queue_id} to {to}: {message.reason}")

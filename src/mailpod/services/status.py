@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -53,6 +53,7 @@ class ElementStatus:
         frozen: since when it is frozen (ISO 8601); empty when it is not.
         node: the machine it is on; empty on one Docker Engine.
         since: from when on it is unreachable (ISO 8601).
+        kept: machines that have an older copy of it, from before it was recovered.
     """
 
     name: str
@@ -67,6 +68,7 @@ class ElementStatus:
     frozen: str = ""
     node: str = ""
     since: str = ""
+    kept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,8 @@ def status(context: Context) -> Status:
         own = queues.get(account.name, [])
         count = len(own or ()) + _for(of_main or [], account, context.system)
         waiting = None if not count and (of_main is None or own is None) else count
-        people.append(_element(context, account.name, by_id.get(account.id), memory, waiting, account.frozen))
+        element = _element(context, account.name, by_id.get(account.id), memory, waiting, account.frozen)
+        people.append(replace(element, kept=account.kept))
     total = None if of_main is None else len(of_main)
     said = [queue for queue in queues.values() if queue is not None]
     known = [message for queue in said for message in queue] if said else None

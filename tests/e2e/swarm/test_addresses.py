@@ -58,3 +58,16 @@ def test_it_stays_when_the_container_is_made_anew(swarm: SwarmSystem, rita: Acco
     assert swarm.shown(rita)["ipv6"] == address
     until(lambda: swarm.reaches(rita), "main to find it", 30)
     assert logs_in(swarm, rita, address)
+
+
+def test_after_a_move_it_is_of_the_other_machines_prefix(swarm: SwarmSystem, rita: Account) -> None:
+    before, other = swarm.shown(rita)["ipv6"], swarm.cluster.nodes[2]
+    swarm.cli.ok("node", "set", other.hostname, "--ipv6-prefix", other.prefix)
+    swarm.cli.ok("account", "move", rita.name, "--node", other.hostname)
+    address = swarm.shown(rita)["ipv6"]
+    assert ip_address(address) in ip_network(other.prefix)
+    assert logs_in(swarm, rita, address)
+    swarm.cli.ok("account", "move", rita.name, "--node", "node2")
+    assert swarm.shown(rita)["ipv6"] == before
+    assert logs_in(swarm, rita, before)
+    swarm.cli.ok("node", "set", other.hostname, "--ipv6-prefix", "none")

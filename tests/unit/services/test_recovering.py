@@ -4,6 +4,7 @@ from tests.fakes.steps import Steps
 from mailpod.model.archive import File
 from mailpod.model.errors import EngineUnreachable, InvalidInput, MailpodError
 from mailpod.services import accounts, draining, filing, installation, moving, recovering
+from mailpod.services.status import status
 
 MAIL = "home/Maildir/cur/1"
 
@@ -32,6 +33,7 @@ def test_it_is_brought_up_elsewhere_and_the_old_copy_is_kept(swarm, tmp_path):
     swarm.world.say("node2", "ready")
     assert installation.apply(swarm.process()) == []
     assert accounts.show(swarm.process(), "alice").account.kept == ("node2",)
+    assert {one.name: one.kept for one in status(swarm.process()).accounts} == {"alice": ("node2",), "bob": ()}
     swarm.check_converged()
 
 
