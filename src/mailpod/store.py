@@ -5,6 +5,7 @@ accounts/NAME.toml        accounts
 deleted/ID.toml           deleted accounts whose volume is kept
 aliases/LOCAL_PART.toml   shared addresses
 nodes/NAME.toml           machines of a Swarm
+logs/NAME-ID-TIME.log     what frozen accounts had said, where their engine does not keep it
 secrets/                  keys (mode 0700), see `mailpod.services.keys`
 """
 
@@ -23,7 +24,7 @@ from pydantic import BaseModel, ValidationError
 from mailpod.flock import acquire
 from mailpod.model.errors import MailpodError, NotFound
 from mailpod.model.names import is_label
-from mailpod.model.records import Account, Alias, Node, System
+from mailpod.model.records import Account, Alias, Node, System, now
 
 Record = TypeVar("Record", bound=BaseModel)
 
@@ -211,9 +212,14 @@ class Store:
         """Remove a machine's record, if there is one."""
         self._node_path(name).unlink(missing_ok=True)
 
+    def keep_log(self, account: Account, said: bytes) -> None:
+        """Keep what a frozen account had said, for its owner alone."""
+        path = self.folder / "logs" / f"{account.name}-{account.id}-{now():%Y%m%dT%H%M%SZ}.log"
+        write_durably(path, said, 0o600)
+
     def erase(self) -> None:
         """Remove all of the desired state and the keys; what else lies in the folder stays."""
-        for name in ("accounts", "deleted", "aliases", "nodes", "secrets"):
+        for name in ("accounts", "deleted", "aliases", "nodes", "logs", "secrets"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
         locks = (".lock", ".tables", ".converge", ".system", *(path.name for path in self.folder.glob(".move-*")))
         for name in ("compose.env", "compose.override.json", *locks, "system.toml"):

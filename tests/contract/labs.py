@@ -66,6 +66,9 @@ class Lab(Protocol):
     def comes_up(self, name: str) -> bool:
         """Whether the engine starts a container when it is itself started."""
 
+    def log(self, name: str) -> bytes:
+        """What a container has said, as far as the engine keeps it."""
+
     def add_network(self, instance: str) -> None:
         """Make another system's network."""
 
@@ -137,6 +140,9 @@ class FakeLab:
 
     def comes_up(self, name: str) -> bool:
         return self.world.containers[name].comes_up
+
+    def log(self, name: str) -> bytes:
+        return b"started" if name in self.world.containers else b""
 
     def close(self) -> None:
         pass
@@ -237,6 +243,9 @@ class DockerLab(RealLab):
     def comes_up(self, name: str) -> bool:
         return bool(self.inspect(name)["HostConfig"]["RestartPolicy"]["Name"] == "always")
 
+    def log(self, name: str) -> bytes:
+        return bytes(self._client.containers.get(name).logs())
+
     def close(self) -> None:
         for instance in self._instances:
             ours = {"label": f"{LABEL_INSTANCE}={instance}"}
@@ -298,6 +307,9 @@ class SwarmLab(RealLab):
 
     def comes_up(self, name: str) -> bool:
         return self._replicas(name) == 1
+
+    def log(self, name: str) -> bytes:
+        return b""
 
     def close(self) -> None:
         """Its machines go with all there is on them."""

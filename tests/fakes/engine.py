@@ -282,11 +282,12 @@ class FakeEngine(FakeCarrier):
             world.containers[name].comes_up = True
             self._run(name)
 
-    def halt(self, name: str) -> None:
+    def halt(self, name: str) -> bytes:
         container = self._reach(f"halt {name}").containers.get(name)
-        if container:
-            container.comes_up = False
-            container.state = "exited"
+        if not container:
+            return b""
+        ran, container.comes_up, container.state = container.state == "running", False, "exited"
+        return b"last words" if ran and self._kind == "swarm" else b""
 
     def _run(self, name: str) -> None:
         container = self.world.containers[name]

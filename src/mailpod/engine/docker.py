@@ -97,13 +97,14 @@ class DockerEngine(Carrier, EngineApi):
                 self._client.api.update_container(name, restart_policy=_RESTARTED)
                 self._client.api.start(name)
 
-    def halt(self, name: str) -> None:
+    def halt(self, name: str) -> bytes:
         """End a container at once; nothing but `start` brings it up again."""
         with said_plainly(), contextlib.suppress(docker.errors.NotFound):
             services.remove(self._api, name)
             # First: an engine that is started again starts what it stopped.
             self._client.api.update_container(name, restart_policy=_LEFT_DOWN)
             self._client.api.stop(name, timeout=0)
+        return b""
 
     def remove(self, name: str) -> None:
         """Stop and remove a container."""

@@ -114,10 +114,13 @@ class Engine(Protocol):
     def start(self, name: str) -> None:
         """Start a stopped container, and let it come up again by itself; nothing happens when it runs."""
 
-    def halt(self, name: str) -> None:
+    def halt(self, name: str) -> bytes:
         """End a container at once, without warning to what runs in it. Nothing but `start` brings it up again.
 
-        It stays there, and so does its log, but not on a Swarm; nothing happens when it is not there.
+        It stays there with its log, but not on a Swarm; nothing happens when it is not there.
+
+        Returns:
+            What it has said, where the engine does not keep that.
         """
 
     def remove(self, name: str) -> None:

@@ -188,14 +188,15 @@ class SwarmEngine(Carrier, EngineApi):
             self._scale(name, 1)
         self._wait_until_runs(name)
 
-    def halt(self, name: str) -> None:
-        """End a service's container at once; nothing but `start` brings it up again."""
+    def halt(self, name: str) -> bytes:
+        """End a service's container at once, whose log ends with it; nothing but `start` brings it up again."""
         self.kill(name)
         self.remove_container(name)
         with said_plainly():
             service = self._service(name)
             if not service:
-                return
+                return b""
+            said = b"".join(self.on(node).still(name) for node in self._nodes_of(service))
             self._scale(name, 0)
             for node in self._nodes_of(service):
                 engine = self.on(node)
@@ -203,6 +204,7 @@ class SwarmEngine(Carrier, EngineApi):
                     engine.kill(container)
                 engine.end_service(name)
                 self._wait_until_ended(engine, name)
+        return said
 
     def remove(self, name: str) -> None:
         """Stop and remove a service, and wait until nothing of it is left on a machine that is up."""

@@ -176,10 +176,12 @@ def remove_container(context: Context, account: Account) -> None:
 
 
 def halt_container(context: Context, account: Account) -> None:
-    """End this account's container at once, for as long as nobody starts it again."""
+    """End this account's container at once, for as long as nobody starts it again, and keep what it has said."""
     for workload in observed_accounts(context):
         if workload.labels.get(LABEL_ID) == account.id:
-            context.engine.halt(workload.name)
+            said = context.engine.halt(workload.name)
+            if said:
+                context.store.keep_log(account, said)
 
 
 def _finish_deletions(context: Context) -> None:

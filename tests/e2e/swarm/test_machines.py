@@ -32,3 +32,16 @@ def test_mail_goes_in_out_and_between_machines(swarm: SwarmSystem, people: list[
     word = token()
     swarm.submit(there, compose(there.short_address, "erin@outside.test", word), "erin@outside.test")
     assert swarm.world.wait_for(word)["Return-Path"] == f"<{there.short_address}>"
+
+
+def test_a_frozen_account_on_another_machine_keeps_what_it_had_said_and_its_mail(
+    swarm: SwarmSystem, people: list[Account]
+) -> None:
+    there = next(account for account in people if swarm.node_of(account).hostname == "node3")
+    swarm.cli.ok("account", "freeze", there.name)
+    [log] = (swarm.cli.state / "logs").iterdir()
+    assert b"postfix/master" in log.read_bytes()
+    assert swarm.containers(there) == []
+    word = swarm.post(there.short_address)
+    swarm.cli.ok("account", "thaw", there.name)
+    swarm.wait_for(there, word)

@@ -141,3 +141,11 @@ def test_status_says_since_when_and_what_waits(frozen):
     since = frozen.store.account("alice").frozen
     assert (alice.desired, alice.observed, alice.waiting, alice.frozen) == ("frozen", "stopped", 1, since.isoformat())
     assert [message.reason for message in found.queue] == ["on hold"]
+
+
+def test_what_it_had_said_is_kept_where_its_engine_does_not_keep_it(system):
+    system.up_on_swarm("alice", "bob")
+    freezing.freeze(system.process(), "alice")
+    [log] = (system.folder / "logs").iterdir()
+    assert log.name.startswith(f"alice-{system.store.account('alice').id}-")
+    assert (log.read_bytes(), log.stat().st_mode & 0o777) == (b"last words", 0o600)
