@@ -181,7 +181,7 @@ class FakeEngine(FakeCarrier):
     def spread_images(self, tags, progress):
         """Nothing: it is one machine."""
 
-    def ensure_local_networks(self, name, subnets):
+    def ensure_local_network(self, name, node, subnet):
         """Nothing: its networks are its own."""
 
     def remove_local_networks(self, beginning, but):

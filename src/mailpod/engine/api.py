@@ -1,7 +1,7 @@
 """What one Docker Engine does through its API, alone or as a machine of a Swarm."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -148,8 +148,8 @@ class EngineApi:
         with said_plainly():
             local_networks.configure(self._api, name, subnet)
 
-    def forget_networks(self, beginning: str, but: str) -> None:
-        """Remove such networks, and this machine's parts of them, whose names begin so, except those of one name."""
+    def forget_networks(self, beginning: str, but: Collection[str]) -> None:
+        """Remove such networks, and this machine's parts of them, whose names begin so, except those of these names."""
         with said_plainly():
             local_networks.remove(self._api, beginning, but)
 

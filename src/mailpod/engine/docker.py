@@ -1,7 +1,7 @@
 """Docker Engine, through its API."""
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +65,10 @@ class DockerEngine(Carrier, EngineApi):
             services.remove_all(self._api, environment["MAILPOD_INSTANCE"])
         compose.down(compose_files, environment)
 
-    def ensure_local_networks(self, name: str, subnets: Mapping[str, str]) -> None:
+    def ensure_local_network(self, name: str, node: str, subnet: str) -> None:
         """Nothing is to be done: every network is the machine's own."""
 
-    def remove_local_networks(self, beginning: str, but: str) -> None:
+    def remove_local_networks(self, beginning: str, but: Collection[str]) -> None:
         """Nothing is to be done."""
 
     def workloads(self, instance: str) -> list[Workload]:

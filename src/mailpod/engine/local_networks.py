@@ -1,11 +1,11 @@
-"""Networks that every machine of a Swarm has for itself under one name, with an IPv6 subnet of that machine's own.
+"""Networks that a machine of a Swarm has for itself, with an IPv6 subnet of its own.
 
 Docker calls them networks of swarm scope with a node-local driver (docs.docker.com, "docker network create",
 --config-from): a machine's part is told to its own engine, the name to the Swarm.
 """
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import docker
@@ -33,12 +33,12 @@ def announce(api: Any, name: str) -> None:  # noqa: ANN401
     _create(api, {"Name": name, "Scope": "swarm", "Driver": "bridge", "ConfigFrom": {"Network": _part(name)}})
 
 
-def remove(api: Any, beginning: str, but: str) -> None:  # noqa: ANN401
-    """Remove an engine's networks whose names begin so and that no container uses, except those of one name."""
+def remove(api: Any, beginning: str, but: Collection[str]) -> None:  # noqa: ANN401
+    """Remove an engine's networks whose names begin so and that no container uses, except those of these names."""
     found = [one for one in api.networks() if one["Name"].startswith(beginning)]
     # The Swarm's first: a machine's part cannot go while a network stands on it.
     for one in sorted(found, key=lambda network: bool(network.get("ConfigOnly"))):
-        if one["Name"] not in {but, _part(but)}:
+        if one["Name"] not in {*but, *map(_part, but)}:
             with contextlib.suppress(docker.errors.APIError):
                 api.remove_network(one["Id"])
 

@@ -1,6 +1,6 @@
 """The protocol every engine implements; nothing above it knows which engine it is."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -88,16 +88,16 @@ class Engine(Protocol):
     def networks(self) -> list[Network]:
         """Every network of the engine that has addresses, whosever it is."""
 
-    def ensure_local_networks(self, name: str, subnets: Mapping[str, str]) -> None:
-        """Give each of these machines a network of its own, all of one name.
+    def ensure_local_network(self, name: str, node: str, subnet: str) -> None:
+        """Give a machine a network of its own; nothing happens while it is down.
 
         Args:
-            name: of the network.
-            subnets: IPv6 subnets by machine; those that are down are left out.
+            name: of the network, which no other machine has.
+            subnet: of IPv6.
         """
 
-    def remove_local_networks(self, beginning: str, but: str) -> None:
-        """Remove such networks whose names begin so, except those of one name."""
+    def remove_local_networks(self, beginning: str, but: Collection[str]) -> None:
+        """Remove such networks whose names begin so, except those of these names."""
 
     def workloads(self, instance: str) -> list[Workload]:
         """Every container of the system, main included, also those that another engine left on this machine.

@@ -5,7 +5,7 @@ of that machine's own engine.
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -138,17 +138,15 @@ class SwarmEngine(Carrier, EngineApi):
             networks = {"label": f"com.docker.stack.namespace={instance}"}
             until(lambda: not self._api.networks(filters=networks), _END_SECONDS, "its networks were not removed", _SEE)
 
-    def ensure_local_networks(self, name: str, subnets: Mapping[str, str]) -> None:
-        """Give each of these machines that is up a network of its own, all of one name."""
-        for node in self.up():
-            if node in subnets:
-                self.on(node).configure_network(name, subnets[node])
-        if subnets:
+    def ensure_local_network(self, name: str, node: str, subnet: str) -> None:
+        """Give a machine that is up a network of its own."""
+        if node in self.up():
+            self.on(node).configure_network(name, subnet)
             with said_plainly():
                 local_networks.announce(self._api, name)
 
-    def remove_local_networks(self, beginning: str, but: str) -> None:
-        """Remove such networks that nothing uses and whose names begin so, except those of one name."""
+    def remove_local_networks(self, beginning: str, but: Collection[str]) -> None:
+        """Remove such networks that nothing uses and whose names begin so, except those of these names."""
         for node in self.up():
             self.on(node).forget_networks(beginning, but)
 

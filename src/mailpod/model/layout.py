@@ -75,10 +75,10 @@ def _encrypted(system: System) -> bool:
     return system.encrypted and system.engine == "swarm"
 
 
-def local_network(system: System) -> str:
-    """Name of the network that each machine of a Swarm has for itself: another one when a prefix has changed."""
-    told = json.dumps(system.prefixes, sort_keys=True).encode()
-    return local_network_beginning(system) + hashlib.sha256(told).hexdigest()[:8]
+def local_network(system: System, node: str) -> str:
+    """Name of the network that a machine of a Swarm has for its own prefix; empty when it has none."""
+    prefix = system.prefixes.get(node)
+    return local_network_beginning(system) + hashlib.sha256(prefix.encode()).hexdigest()[:8] if prefix else ""
 
 
 def local_network_beginning(system: System) -> str:
@@ -87,7 +87,7 @@ def local_network_beginning(system: System) -> str:
 
 
 def local_subnets(system: System) -> dict[str, str]:
-    """The IPv6 subnet of that network on each machine that has a prefix."""
+    """The IPv6 subnet of that network on each machine that has one."""
     return {node: str(networks.ipv6_subnet(prefix, 0)) for node, prefix in system.prefixes.items()}
 
 
@@ -123,7 +123,7 @@ def account_spec(system: System, account: Account, image: str, *, guarded: bool 
         guarded: the engine lets nothing through to an IPv6 address unless it is told to.
     """
     fqdn = account.fqdn(system.domain)
-    local = local_network(system) if account.node in system.prefixes else ""
+    local = local_network(system, account.node)
     return WorkloadSpec(
         name=account_container(system.instance, account.name),
         image=image,

@@ -79,16 +79,16 @@ def choose_encryption(context: Context) -> None:
 def ensure_local(context: Context) -> None:
     """Give each machine of a Swarm that has an IPv6 prefix a network with it."""
     system = context.system
-    if system.prefixes:
-        subnets = layout.local_subnets(system)
-        context.engine.ensure_local_networks(layout.local_network(system), subnets)
+    for node, subnet in layout.local_subnets(system).items():
+        context.engine.ensure_local_network(layout.local_network(system, node), node, subnet)
 
 
 def remove_local(context: Context, *, every: bool = False) -> None:
     """Remove those of earlier prefixes; with `every`, also those of now."""
     if context.system.engine == "swarm":
-        name = layout.local_network(context.system)
-        context.engine.remove_local_networks(layout.local_network_beginning(context.system), "" if every else name)
+        system = context.system
+        names = set() if every else {layout.local_network(system, node) for node in system.prefixes}
+        context.engine.remove_local_networks(layout.local_network_beginning(system), names)
 
 
 def differ(context: Context) -> bool:
