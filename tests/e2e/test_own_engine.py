@@ -75,6 +75,7 @@ def test_every_acknowledged_message_arrives_once_although_the_engine_restarts(
         lodge.engine.connect()
         until(lambda: lodge.banner(25).startswith("220"), "main's SMTP banner", 40)
     lodge.wait_until_up()
+    until(lambda: lodge.reaches(account), "the account to be back", 60)
     lodge.retry_now()
     arrived_once(lodge, [account], traffic.acknowledged)
     assert not facts(lodge.engine.account(frozen.name))["State"]["Running"]
