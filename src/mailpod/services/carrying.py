@@ -15,8 +15,8 @@ from mailpod.services.reconcile import hurry, make_anew, observed_accounts, refr
 _SHORT = 2.0
 _MOST_PASSES = 5
 _TELL_EVERY = 5.0
-# For what comes in meanwhile, and the disk's own accounts.
-_SPARE = 64 * MIB
+SPARE = 64 * MIB
+"""Bytes that a disk has left, at least, when an account has been written to it: for what comes in meanwhile."""
 
 
 def carry(context: Context, account: Account, node: str) -> Account:
@@ -94,7 +94,7 @@ def _require_room(context: Context, account: Account, node: str) -> int:
         )
     needed = context.engine.size(source)
     free = context.engine.room(target) + (context.engine.size(target) if there else 0)
-    if needed + _SPARE > free:
+    if needed + SPARE > free:
         raise MailpodError(
             f"{node} has {free // MIB} MiB free, {account.name} takes {needed // MIB}",
             "make room there, or choose another machine",

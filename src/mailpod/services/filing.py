@@ -11,16 +11,13 @@ from mailpod.model.records import MIB, Account, new_id, now
 from mailpod.services import account_file, accounts, copies
 from mailpod.services.account_file import Packed
 from mailpod.services.accounts import AccountView
-from mailpod.services.carrying import settle
+from mailpod.services.carrying import SPARE, settle
 from mailpod.services.context import Context
 from mailpod.services.freezing import require_thawed
 from mailpod.services.images import ACCOUNT, ensure_images
 from mailpod.services.installation import make_room, require_main
 from mailpod.services.reachable import require_reachable
 from mailpod.services.reconcile import remove_container
-
-SPARE = 64 * MIB
-"""What a disk has left, at least, when an account has been written to it."""
 
 
 def to_file(context: Context, name: str, path: Path, *, keep: bool) -> Account:

@@ -133,7 +133,8 @@ def take(context: Context, step: Step, accounts: dict[str, Account]) -> None:
         case Start(name):
             context.engine.start(name)
         case Halt(name):
-            context.engine.halt(name)
+            [account] = [one for one in context.store.accounts() if _container(context, one) == name]
+            halt_container(context, account)
         case Remove(name):
             context.engine.remove(name)
 

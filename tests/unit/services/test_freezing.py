@@ -149,3 +149,14 @@ def test_what_it_had_said_is_kept_where_its_engine_does_not_keep_it(system):
     [log] = (system.folder / "logs").iterdir()
     assert log.name.startswith(f"alice-{system.store.account('alice').id}-")
     assert (log.read_bytes(), log.stat().st_mode & 0o777) == (b"last words", 0o600)
+
+
+def test_what_one_had_said_that_somebody_started_by_hand_is_kept_too(system):
+    system.up_on_swarm("alice")
+    freezing.freeze(system.process(), "alice")
+    for log in (system.folder / "logs").iterdir():
+        log.unlink()
+    system.process().engine.start("mailpod-alice")
+    installation.apply(system.process())
+    [log] = (system.folder / "logs").iterdir()
+    assert log.read_bytes() == b"last words"
