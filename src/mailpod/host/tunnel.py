@@ -1,6 +1,7 @@
 """The way to another machine's engine: its socket, forwarded by SSH to one of ours."""
 
 import atexit
+import socket
 import subprocess
 import tempfile
 import time
@@ -37,12 +38,12 @@ def open_tunnel(name: str, target: str, port: int, key: Path, host_keys: Sequenc
     atexit.register(folder.cleanup)
     known = Path(folder.name) / "known_hosts"
     known.write_text("".join(f"{name} {line}\n" for line in host_keys))
-    socket = Path(folder.name) / "engine"
+    end = Path(folder.name) / "engine"
     process = subprocess.Popen(
         [
             *("ssh", *OPTIONS, "-o", "ExitOnForwardFailure=yes", "-o", f"HostKeyAlias={name}"),
             *("-o", f"UserKnownHostsFile={known}", "-i", str(key), "-p", str(port)),
-            *("-N", "-L", f"{socket}:{SOCKET}", target),
+            *("-N", "-L", f"{end}:{SOCKET}", target),
         ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -51,7 +52,7 @@ def open_tunnel(name: str, target: str, port: int, key: Path, host_keys: Sequenc
     atexit.register(process.wait)
     atexit.register(process.terminate)
     deadline = time.monotonic() + _SECONDS
-    while not socket.exists():
+    while not _listens(end):
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
             said = process.communicate()[1].decode(errors="replace").strip().splitlines()
@@ -60,4 +61,10 @@ def open_tunnel(name: str, target: str, port: int, key: Path, host_keys: Sequenc
                 f"see that it runs and answers on SSH, or set it up again: mailpod node add {target}",
             )
         time.sleep(0.02)
-    return f"unix://{socket}"
+    return f"unix://{end}"
+
+
+def _listens(end: Path) -> bool:
+    """Whether somebody takes connections there. The file alone says nothing: it is there a moment before (bind(2))."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        return connection.connect_ex(str(end)) == 0

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, Playwright
+from playwright.sync_api import Browser, Error, Page, Playwright
 from tests.e2e.support.engine import facts
 from tests.e2e.support.system import Account, System
+from tests.e2e.support.wait import until
 from tests.e2e.support.world import World
 
 PATIENCE = 20_000
@@ -59,7 +60,16 @@ def new_page(browser: Browser, locale: str = "en-US") -> Page:
 
 def leave(page: Page) -> None:
     """Close a page with all that its browser knows. What it is still loading would hold that up."""
-    page.goto("about:blank")
+
+    def left() -> bool:
+        try:
+            page.goto("about:blank")
+        except Error:
+            # It was just going to another page by itself.
+            return False
+        return True
+
+    until(left, "an empty page", 10)
     page.context.close()
 
 

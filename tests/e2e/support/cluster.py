@@ -149,13 +149,14 @@ class Cluster:
         command("iptables", "--insert", "DOCKER-USER", "--in-interface", self.name, "--jump", "ACCEPT")
 
     def remove(self) -> None:
-        """Take everything away."""
+        """Take everything away, whatever one machine makes of it."""
         rule = ("--in-interface", self.name, "--jump", "ACCEPT")
         subprocess.run(["iptables", "--delete", "DOCKER-USER", *rule], capture_output=True, check=False)
-        for node in self.nodes:
-            node.remove()
-        subprocess.run(["ip", "link", "del", self.name], capture_output=True, check=False)
-        subprocess.run(["ip", "netns", "del", self.name], capture_output=True, check=False)
+        with ExitStack() as stack:
+            for words in (("netns", "del", self.name), ("link", "del", self.name)):
+                stack.callback(subprocess.run, ["ip", *words], capture_output=True, check=False)
+            for node in self.nodes:
+                stack.callback(node.remove)
 
 
 @contextmanager

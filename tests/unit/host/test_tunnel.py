@@ -1,0 +1,46 @@
+"""The way to another machine's engine."""
+
+import socket
+import sys
+
+import pytest
+
+from mailpod.host.tunnel import open_tunnel
+from mailpod.model.errors import EngineUnreachable
+
+SLOW = """#!{python}
+import socket, sys, time
+end = sys.argv[sys.argv.index("-L") + 1].partition(":")[0]
+with socket.socket(socket.AF_UNIX) as listener:
+    listener.bind(end)
+    time.sleep(0.3)
+    listener.listen()
+    time.sleep(60)
+"""
+REFUSED = "#!/bin/sh\necho 'Host key verification failed.' >&2\nexit 255\n"
+
+
+@pytest.fixture
+def ssh(tmp_path, monkeypatch):
+    """Lays down what takes ssh's place."""
+
+    def lay(script: str) -> None:
+        program = tmp_path / "ssh"
+        program.write_text(script)
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    return lay
+
+
+def test_it_is_open_when_somebody_takes_connections(ssh, tmp_path):
+    ssh(SLOW.format(python=sys.executable))
+    url = open_tunnel("node2", "root@192.0.2.2", 22, tmp_path / "key", ["ssh-ed25519 A"])
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(url.removeprefix("unix://"))
+
+
+def test_what_ssh_says_is_told(ssh, tmp_path):
+    ssh(REFUSED)
+    with pytest.raises(EngineUnreachable, match=r"node2 cannot be reached at root@192\.0\.2\.2: Host key verification"):
+        open_tunnel("node2", "root@192.0.2.2", 22, tmp_path / "key", ["ssh-ed25519 A"])
