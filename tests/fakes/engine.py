@@ -14,7 +14,7 @@ from tests.fakes.carrier import FakeCarrier
 from mailpod.engine.port import Progress
 from mailpod.model.archive import File
 from mailpod.model.errors import EngineUnreachable, MailpodError
-from mailpod.model.layout import main_container
+from mailpod.model.layout import main_container, nameserver_container
 from mailpod.model.spec import (
     LABEL_INSTANCE,
     LABEL_ROLE,
@@ -76,6 +76,8 @@ class World:
     swarm: str = ""
     """What the machine is in a Swarm: `manager` or `worker`; empty when it is in none."""
     room: int = 1 << 40
+    zones: dict[str, dict[tuple[str, str], frozenset[str]]] = field(default_factory=dict)
+    """By the name server's container, what it serves."""
     helpers: list[str] = field(default_factory=list)
     """Of accounts whose volumes are being worked on, the ids."""
 
@@ -231,11 +233,23 @@ class FakeEngine(FakeCarrier):
         if world.containers.setdefault(name, main).kind != self._kind:
             raise MailpodError("the engine refused: main's ports are taken", "see: mailpod status")
         world.containers[name].state = "running"
+        if environment["COMPOSE_PROFILES"]:
+            self._deploy_nameserver(environment)
+
+    def _deploy_nameserver(self, environment: Mapping[str, str]) -> None:
+        image, instance = environment["MAILPOD_DNS_IMAGE"], environment["MAILPOD_INSTANCE"]
+        assert image in self.world.images
+        name, labels = nameserver_container(instance), {LABEL_INSTANCE: instance, LABEL_ROLE: "dns"}
+        self.world.volumes.setdefault(name, Volume(labels))
+        made = Container(image, labels, name, instance, state="running", memory=1, kind=self._kind)
+        self.world.containers.setdefault(name, made).state = "running"
 
     def remove_main(self, compose_files: Sequence[Path], environment: Mapping[str, str]) -> None:
         world = self._reach("remove_main")
         instance = environment["MAILPOD_INSTANCE"]
         world.containers.pop(main_container(instance), None)
+        if environment["COMPOSE_PROFILES"]:
+            world.containers.pop(nameserver_container(instance), None)
         self._step("engine main is gone")
         for name, one in list(world.containers.items()):
             if one.labels[LABEL_INSTANCE] == instance and one.kind != self._kind:

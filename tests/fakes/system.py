@@ -7,14 +7,16 @@ from types import SimpleNamespace
 import pytest
 from tests.fakes.channel import FakeChannel
 from tests.fakes.engine import FakeEngine, World
+from tests.fakes.nameserver import FakeNameserver
 from tests.fakes.steps import Steps, count_writes
 
 from mailpod.model import layout
 from mailpod.model.records import Account, Node, System, now
 from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_ROLE, Machine
 from mailpod.model.tables import render
-from mailpod.services import accounts, images, installation, passwords
+from mailpod.services import accounts, dns, images, installation, passwords
 from mailpod.services.context import Context
+from mailpod.services.nameserver import sets
 from mailpod.store import Store
 
 DOMAIN = "example.org"
@@ -32,17 +34,19 @@ class FakeSystem:
     Attributes:
         said: what was told as progress.
         engine: what the first `up` is told of.
+        dns: likewise, who serves the zone.
     """
 
     def __init__(self, folder: Path, instance: str = "mailpod", world: World | None = None) -> None:
         self.folder = folder
         self.instance = instance
         self.world = world or World()
-        for image in (images.MAIN, *images.ACCOUNT.values()):
+        for image in (images.MAIN, images.DNS, *images.ACCOUNT.values()):
             self.world.images[image.tag] = ""
         self.store = Store(folder)
         self.said: list[str] = []
         self.engine = "docker"
+        self.dns = "elsewhere"
 
     def process(self, step: Steps | None = None) -> Context:
         """A fresh process: nothing cached, everything read anew."""
@@ -56,12 +60,13 @@ class FakeSystem:
 
         context = Context(store, self.instance, connect, self.said.append)
         context.__dict__["channel"] = FakeChannel(self.world, self.instance, taken)
+        context.__dict__["nameserver"] = FakeNameserver(self.world, self.instance, taken)
         return context
 
     def planned(self, domain: str = DOMAIN, **options: object) -> System:
         """What `up` would be given."""
-        engine = {} if self.store.find_system() else {"engine": self.engine}
-        return installation.planned(self.store, domain, self.instance, **engine | options)
+        first = {} if self.store.find_system() else {"engine": self.engine, "dns": self.dns}
+        return installation.planned(self.store, domain, self.instance, **first | options)
 
     def up(self, *names: str) -> "FakeSystem":
         """Start it, with accounts."""
@@ -159,6 +164,8 @@ class FakeSystem:
         secrets = context.keys.relay_secrets(a.id for a in wanted.values())
         rendered = render(context.system, wanted.values(), self.store.aliases(), secrets, self.store.deleted())
         assert self.tables() == rendered
+        if context.system.dns == "built-in":
+            assert self.world.zones[layout.nameserver_container(self.instance)] == sets(dns.records(context))
 
     def identities(self) -> set[str]:
         """Names of the identities in the state folder."""

@@ -10,7 +10,7 @@ from mailpod.cli.engine import Advertise
 from mailpod.cli.state import context, options
 from mailpod.model.errors import InvalidInput
 from mailpod.model.plan import describe
-from mailpod.model.records import EngineKind
+from mailpod.model.records import Dns, EngineKind
 from mailpod.services import demo as demonstration
 from mailpod.services import installation
 from mailpod.services import status as status_service
@@ -39,6 +39,14 @@ def up(
     resolver: Annotated[
         str | None, typer.Option(help="DNS resolver to ask; the engine's own by default.", show_default=False)
     ] = None,
+    public_ipv4: Annotated[
+        str | None,
+        typer.Option("--public-ipv4", help="This machine's IPv4 address on the Internet.", show_default=False),
+    ] = None,
+    dns: Annotated[
+        Dns | None,
+        typer.Option(help="Who serves the domain's zone; built-in at first, if port 53 is free.", show_default=False),
+    ] = None,
     ipv6_prefix: Annotated[
         str | None,
         typer.Option(
@@ -60,6 +68,8 @@ def up(
         bind=bind,
         port_base=port_base,
         resolver=resolver,
+        public_ipv4=public_ipv4,
+        dns=dns,
         ipv6_prefix=ipv6_prefix,
         engine=engine,
     )

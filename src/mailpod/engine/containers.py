@@ -13,14 +13,14 @@ from mailpod.waiting import until
 TASK_OF = "com.docker.swarm.service.name"
 """The label by which a Swarm knows its containers."""
 
-_ROLES = {"main", "account"}
+_ROLES = {"main", "dns", "account"}
 _STOP_SECONDS = 10
 # "removal of container … is already in progress"
 _ALREADY_AT_IT = 409
 
 
 def listed(api: Any, instance: str) -> list[Workload]:  # noqa: ANN401  (the SDK's, with incomplete types)
-    """Those of main and the accounts of a system, running or not."""
+    """Those of main, the name server and the accounts of a system, running or not."""
     return [workload(item, instance) for item in _found(api, instance) if item["Labels"].get(LABEL_ROLE) in _ROLES]
 
 

@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +19,32 @@ from mailpod.model.errors import EngineUnreachable, MailpodError
 # Processes are limited from here on ("limits.pids").
 _VERSION = "3.9"
 # init sees to "no-new-privileges" and the supervisor to the restarts of what is inside.
-_UNKNOWN = ("container_name", "restart", "security_opt", "dns_opt", "tmpfs", "pids_limit")
+_UNKNOWN = ("container_name", "profiles", "restart", "security_opt", "dns_opt", "tmpfs", "pids_limit")
 _SOCKET = "unix:///var/run/docker.sock"
 
 
 def translated(
-    document: Mapping[str, Any], node: str, labels: Mapping[str, str], *, encrypted: bool = False
+    document: Mapping[str, Any],
+    node: str,
+    labels: Mapping[str, str],
+    *,
+    profiles: Collection[str] = (),
+    encrypted: bool = False,
 ) -> dict[str, Any]:
     """A Compose file in the words of a stack.
 
     Args:
         node: the machine its services run on, where their volumes are.
         labels: more of them for its services.
+        profiles: services that are for a profile are there for these alone.
         encrypted: its networks encrypt what goes from one machine to another.
     """
     result: dict[str, Any] = {"version": _VERSION, **document}
-    result["services"] = {name: _service(one, node, labels) for name, one in document.get("services", {}).items()}
+    result["services"] = {
+        name: _service(one, node, labels)
+        for name, one in document.get("services", {}).items()
+        if set(one.get("profiles", profiles)) <= set(profiles)
+    }
     if "networks" in document:
         result["networks"] = {name: _network(one, encrypted=encrypted) for name, one in document["networks"].items()}
     return result
@@ -66,11 +76,12 @@ def _service(service: Mapping[str, Any], node: str, labels: Mapping[str, str]) -
 def _port(port: str | Mapping[str, Any]) -> dict[str, Any]:
     """Published by the machine itself, not by the Swarm's mesh, which would hide the client's address."""
     if not isinstance(port, str):
-        return {"target": port["target"], "published": port["target"], "protocol": "tcp", "mode": "host"}
+        protocol = port.get("protocol", "tcp")
+        return {"target": port["target"], "published": port["target"], "protocol": protocol, "mode": "host"}
     # A variable's default holds a colon too.
-    target = port.rsplit(":", 1)[1]
-    published = port[port.index("}:") + 2 : -len(target) - 1]
-    return {"target": int(target), "published": published, "protocol": "tcp", "mode": "host"}
+    published, target = port[port.index("}:") + 2 :].rsplit(":", 1)
+    number, _, protocol = target.partition("/")
+    return {"target": int(number), "published": published, "protocol": protocol or "tcp", "mode": "host"}
 
 
 def _attached(network: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -103,8 +114,9 @@ def deploy(compose_files: Sequence[Path], environment: Mapping[str, str], node: 
         for number, file in enumerate(compose_files):
             path = Path(folder) / f"{number}.json"
             document = yaml.safe_load(file.read_text())
+            profiles = environment["COMPOSE_PROFILES"].split()
             encrypted = bool(environment["MAILPOD_ENCRYPTED"])
-            path.write_text(json.dumps(translated(document, node, labels, encrypted=encrypted)))
+            path.write_text(json.dumps(translated(document, node, labels, profiles=profiles, encrypted=encrypted)))
             words += ["--compose-file", str(path)]
         _run(["deploy", "--resolve-image", "never", "--prune", *words, environment["MAILPOD_INSTANCE"]], environment)
 

@@ -124,6 +124,8 @@ class SwarmEngine(Carrier, EngineApi):
         instance = environment["MAILPOD_INSTANCE"]
         tag = environment["MAILPOD_MAIN_IMAGE"]
         variables = {**environment, "MAILPOD_MAIN_IMAGE": self.image_id(tag)}
+        if environment["COMPOSE_PROFILES"]:
+            variables["MAILPOD_DNS_IMAGE"] = self.image_id(environment["MAILPOD_DNS_IMAGE"])
         stack.deploy(compose_files, variables, self.here(), {LABEL_IMAGE: tag})
         self._wait_until_runs(f"{instance}_main")
 

@@ -2,7 +2,7 @@
 
 import socket
 import struct
-from ipaddress import IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
 _IPV4 = Path("/proc/net/route")
@@ -20,6 +20,18 @@ def ipv4_networks(table: Path = _IPV4) -> list[str]:
         if network.prefixlen:
             found.append(str(network))
     return found
+
+
+def public_ipv4() -> str:
+    """The address this machine reaches the outside from, if it is not a private one; else empty."""
+    with socket.socket(type=socket.SOCK_DGRAM) as probe:
+        try:
+            # Nothing is sent: the kernel only chooses a source (RFC 5737: nobody has that address).
+            probe.connect(("192.0.2.1", 53))
+        except OSError:
+            return ""
+        found = str(probe.getsockname()[0])
+    return found if IPv4Address(found).is_global else ""
 
 
 def on_link(prefix: str, table: Path = _IPV6) -> tuple[str, str] | None:

@@ -9,7 +9,7 @@ from mailpod.model import networks
 from mailpod.model.archive import File
 from mailpod.model.identity import Identity
 from mailpod.model.passwords import Hashes
-from mailpod.model.records import NO_QUOTA, PORTS, Account, System
+from mailpod.model.records import DNS_PORT, EVERYWHERE, NO_QUOTA, PORTS, Account, System
 from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_INSTANCE, LABEL_ROLE, Network, WorkloadSpec
 from mailpod.model.tables import internal_name, quota_token
 
@@ -40,6 +40,11 @@ def account_container(instance: str, name: str) -> str:
 def main_container(instance: str) -> str:
     """Name of main's container."""
     return f"{instance}-main"
+
+
+def nameserver_container(instance: str) -> str:
+    """Name of the name server's container."""
+    return f"{instance}-dns"
 
 
 def account_volume(instance: str, account: Account) -> str:
@@ -101,6 +106,31 @@ def account_ipv6(system: System, account: Account) -> str:
 
 def _main_addresses(system: System, index: int) -> tuple[str, str]:
     ipv4, ipv6 = networks.main_addresses(system.networks[index], system.ipv6_subnet, index)
+    return str(ipv4), str(ipv6)
+
+
+def public_ipv6(system: System, account: Account) -> str:
+    """The account's address if the outside can reach it; else empty."""
+    return account_ipv6(system, account) if system.engine == "swarm" or system.ipv6_routed else ""
+
+
+def public_addresses(system: System) -> tuple[str, ...]:
+    """Main's addresses for the outside, as far as they are known."""
+    return (*_public_ipv4(system), *((_main_addresses(system, 0)[1],) if _routed(system) else ()))
+
+
+def nameserver_addresses(system: System) -> tuple[str, ...]:
+    """The name server's addresses for the outside, as far as they are known."""
+    return (*_public_ipv4(system), *((_nameserver_addresses(system)[1],) if _routed(system) else ()))
+
+
+def _public_ipv4(system: System) -> tuple[str, ...]:
+    known = system.public_ipv4 or (system.bind if system.bind != EVERYWHERE else "")
+    return (known,) if known else ()
+
+
+def _nameserver_addresses(system: System) -> tuple[str, str]:
+    ipv4, ipv6 = networks.nameserver_addresses(system.networks[0], system.ipv6_subnet)
     return str(ipv4), str(ipv6)
 
 
@@ -228,6 +258,7 @@ def compose_override(system: System, *, guarded: bool) -> str:
         guarded: the engine lets nothing through to main's IPv6 address unless it is told to.
     """
     main: dict[str, object] = {}
+    nameserver: dict[str, object] = {}
     if system.resolver:
         main["dns"] = [system.resolver]
         if ip_address(system.resolver).is_loopback:
@@ -236,12 +267,16 @@ def compose_override(system: System, *, guarded: bool) -> str:
     if guarded and _routed(system):
         # In gateway mode "routed" a host's port has no meaning, and its address says only which family is meant.
         main["ports"] = [{"target": port, "host_ip": "::"} for port in (*PORTS.values(), 22)]
+        nameserver["ports"] = [
+            {"target": DNS_PORT, "host_ip": "::", "protocol": protocol} for protocol in ("tcp", "udp")
+        ]
     more = list(enumerate(desired_networks(system)))[1:]
     if more:
         main["networks"] = {one.name: _attached(system, index) for index, one in more}
     if not main:
         return ""
-    document: dict[str, object] = {"services": {"main": main}}
+    services = {"main": main, "dns": nameserver} if nameserver else {"main": main}
+    document: dict[str, object] = {"services": services}
     if more:
         document["networks"] = {one.name: _network(system, one) for _, one in more}
     return json.dumps(document, indent=2) + "\n"
@@ -272,21 +307,27 @@ def _gateway_mode(system: System) -> str:
     return "routed" if system.ipv6_routed else "nat"
 
 
-def main_environment(system: System, state: str, image: str) -> dict[str, str]:
+def main_environment(system: System, state: str, image: str, dns_image: str, soa: str) -> dict[str, str]:
     """Values of the variables in `compose.yaml`.
 
     Args:
         state: absolute path of the state folder, where the secrets of main lie.
         image: tag of main's image.
+        dns_image: tag of the name server's image.
+        soa: value of the SOA record that its zone begins with.
     """
     ipv4, ipv6 = system.networks[0], str(networks.ipv6_subnet(system.ipv6_subnet, 0))
     main4, main6 = _main_addresses(system, 0)
+    dns4, dns6 = _nameserver_addresses(system)
     return {
+        "COMPOSE_PROFILES": "dns" if system.dns == "built-in" else "",
         "COMPOSE_PROJECT_NAME": system.instance,
         "MAILPOD_INSTANCE": system.instance,
         "MAILPOD_DOMAIN": system.domain,
         "MAILPOD_STATE": state,
         "MAILPOD_MAIN_IMAGE": image,
+        "MAILPOD_DNS_IMAGE": dns_image,
+        "MAILPOD_SOA": soa,
         "MAILPOD_BIND": system.bind,
         "MAILPOD_IPV4_SUBNET": ipv4,
         "MAILPOD_IPV4_RANGE": networks.dynamic(ipv4),
@@ -295,6 +336,9 @@ def main_environment(system: System, state: str, image: str) -> dict[str, str]:
         "MAILPOD_IPV6_SUBNET": ipv6,
         "MAILPOD_IPV6_GATEWAY": networks.gateway(ipv6),
         "MAILPOD_IPV6_MAIN": main6,
+        "MAILPOD_IPV4_DNS": dns4,
+        "MAILPOD_IPV6_DNS": dns6,
+        "MAILPOD_PORT_DNS": str(system.dns_port()),
         "MAILPOD_IPV6_MODE": _gateway_mode(system),
         "MAILPOD_ENCRYPTED": "true" if _encrypted(system) else "",
         **{f"MAILPOD_PORT_{service.upper()}": str(system.port(service)) for service in PORTS},

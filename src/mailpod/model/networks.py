@@ -78,6 +78,11 @@ def main_addresses(ipv4: str, prefix: str, index: int) -> tuple[IPv4Address, IPv
     return IPv4Network(ipv4)[2], ipv6_subnet(prefix, index)[2]
 
 
+def nameserver_addresses(ipv4: str, prefix: str) -> tuple[IPv4Address, IPv6Address]:
+    """The name server's two addresses on the first network, whose IPv4 subnet is `ipv4`: next to main's."""
+    return IPv4Network(ipv4)[3], ipv6_subnet(prefix, 0)[3]
+
+
 def gateway(subnet: str) -> str:
     """The host's own address on a subnet."""
     return str(ip_network(subnet)[1])

@@ -16,6 +16,8 @@ FILTERS: dict[Stack, Literal["procmail", "sieve"]] = {"classic": "procmail", "do
 """What filters are written in: recipes of Procmail, or Sieve scripts, which mail clients can write (RFC 5804)."""
 EngineKind = Literal["docker", "swarm"]
 """What runs the containers: one Docker Engine, or several as a Swarm."""
+Dns = Literal["built-in", "elsewhere"]
+"""Who serves the organisation's zone: a name server of the system's own, or somebody else."""
 Internet = Literal["none", "mail", "all"]
 """What of the Internet an account reaches."""
 
@@ -49,6 +51,10 @@ PORTS = {
     "ssh": 2222,
 }
 """Ports that main publishes, before the port base is added."""
+DNS_PORT = 53
+"""The port of the name server, likewise."""
+EVERYWHERE = "0.0.0.0"  # noqa: S104  (a mail server listens to everyone)
+"""All IPv4 addresses of a host."""
 
 
 def new_id() -> str:
@@ -71,7 +77,9 @@ class System(_Record):
     Attributes:
         bind: IPv4 address of the host on which main's ports are published.
         port_base: number added to every published port.
+        public_ipv4: the host's address for the outside; empty when it is `bind`, or not known.
         resolver: address of the DNS resolver main asks; empty for the engine's own.
+        dns: who serves the zone.
         ipv6_subnet: the prefix of all its IPv6 addresses, at first unique local (RFC 4193).
         ipv6_routed: the outside reaches that prefix: the operator has it routed to the host.
         networks: the IPv4 subnet of each of its networks; see `mailpod.model.networks`.
@@ -85,9 +93,11 @@ class System(_Record):
     domain: str
     instance: str
     engine: EngineKind = "docker"
-    bind: str = "0.0.0.0"  # noqa: S104  (a mail server listens to everyone)
+    bind: str = EVERYWHERE
+    public_ipv4: str = ""
     port_base: int = Field(default=0, ge=0, le=65535 - max(PORTS.values()))
     resolver: str = ""
+    dns: Dns = "elsewhere"
     ipv6_subnet: str
     ipv6_routed: bool = False
     networks: tuple[str, ...] = ()
@@ -100,9 +110,13 @@ class System(_Record):
         """The published port of `service`, one of `PORTS`."""
         return PORTS[service] + self.port_base
 
+    def dns_port(self) -> int:
+        """The published port of the name server."""
+        return DNS_PORT + self.port_base
+
     def local_address(self) -> str:
-        """An address of this host at which main's published ports answer."""
-        return "127.0.0.1" if self.bind == "0.0.0.0" else self.bind  # noqa: S104
+        """An address of this host at which published ports answer."""
+        return "127.0.0.1" if self.bind == EVERYWHERE else self.bind
 
     def webmail(self) -> str:
         """The URL a browser on the Internet uses."""

@@ -12,6 +12,7 @@ from mailpod.model.errors import AlreadyExists, MailpodError, NotFound
 from mailpod.model.names import account_name
 from mailpod.model.records import DEFAULT_QUOTA, DEFAULT_STACK, MIB, Account, Limits, Stack, new_id, now
 from mailpod.model.spec import LABEL_ID, Workload
+from mailpod.services import dns
 from mailpod.services.context import Context
 from mailpod.services.freezing import require_thawed
 from mailpod.services.images import ACCOUNT, ensure_images
@@ -139,12 +140,18 @@ def bring_up(context: Context, account: Account, more: Callable[[], Iterable[Fil
         yield from more()
 
     with context.channel.await_account(account.name) as answered, ThreadPoolExecutor(1) as pool:
-        tables = pool.submit(push_tables, context)
+        tables = pool.submit(_introduce, context, account)
         context.engine.create(context.account_spec(account), seed())
         answered()
         tables.result()
     if context.system.engine == "swarm":
         hurry(context)
+
+
+def _introduce(context: Context, account: Account) -> None:
+    """Let main know of an account, then everybody."""
+    push_tables(context)
+    dns.tell(context, account)
 
 
 @contextlib.contextmanager
@@ -178,6 +185,7 @@ def retire(context: Context, account: Account, *, purge: bool) -> None:
         # First, so that main refuses what could not be delivered any more.
         if main_runs(context):
             push_tables(context)
+        dns.tell(context, account)
     finally:
         remove_container(context, account)
     if purge:
@@ -365,7 +373,7 @@ def undelete(context: Context, name: str) -> AccountView:
         context.rotate(account)
         context.progress(f"bringing back {wanted}")
         if account.frozen:
-            push_tables(context)
+            _introduce(context, account)
         else:
             bring_up(context, account)
     return show(context, wanted)

@@ -6,7 +6,7 @@ import time
 from mailpod.model.errors import MailpodError
 from mailpod.model.plan import plan
 from mailpod.model.records import MIB, Account
-from mailpod.services import copies
+from mailpod.services import copies, dns
 from mailpod.services.context import Context
 from mailpod.services.images import ACCOUNT, ensure_images
 from mailpod.services.reconcile import hurry, make_anew, observed_accounts, refresh, remove_container, take
@@ -61,6 +61,7 @@ def bring_up(context: Context, account: Account) -> None:
     """Make an account's container on its machine, wait until its servers answer, and have main deliver what waits."""
     with context.channel.await_account(account.name) as answered:
         make_anew(context, account)
+        dns.tell(context, account)
         answered()
     hurry(context)
 
@@ -71,6 +72,7 @@ def settle(context: Context, account: Account) -> None:
     for step in plan([spec], [w for w in observed_accounts(context) if w.name == spec.name]):
         take(context, step, {spec.name: account})
     refresh(context, account)
+    dns.tell(context, account)
     hurry(context)
 
 

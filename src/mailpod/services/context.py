@@ -21,6 +21,7 @@ from mailpod.store import Store
 
 if TYPE_CHECKING:
     from mailpod.services.keys import Keys
+    from mailpod.services.nameserver import Nameserver
     from mailpod.services.signing import Signing
 
 
@@ -125,6 +126,21 @@ class Context:
         self.signing.forget(account.id)
 
     @cached_property
+    def nameserver(self) -> "Nameserver":
+        """The system's own name server."""
+        from mailpod.services.nameserver import Nameserver
+
+        system = self.system
+        return Nameserver(system.local_address(), system.dns_port(), system.domain, self.keys.dns_secret())
+
+    @property
+    def main_fingerprint(self) -> str:
+        """SHA-256 of main's TLS public key, as Postfix prints it."""
+        from mailpod.services.keys import fingerprint
+
+        return fingerprint(self.main_identity)
+
+    @cached_property
     def main_identity(self) -> Identity:
         """Main's keys."""
         return self.keys.identity("main", layout.main_names(self.system))
@@ -149,14 +165,12 @@ class Context:
 
     def account_files(self, account: Account) -> list[File]:
         """The files an account has from the control plane."""
-        from mailpod.services.keys import fingerprint
-
         return layout.account_files(
             account,
             self.account_identity(account),
             self.keys.authority(),
             self.keys.operator()[1],
-            fingerprint(self.main_identity),
+            self.main_fingerprint,
             sends_as(self.system, account, self.aliases),
         )
 

@@ -10,7 +10,7 @@ from typing import get_args
 from mailpod.engine.port import Engine
 from mailpod.host.base_image import ensure_base_image
 from mailpod.host.locks import lock
-from mailpod.model.records import DEFAULT_STACK, Stack
+from mailpod.model.records import DEFAULT_STACK, Dns, Stack
 
 SOURCES = Path(__file__).resolve().parents[3]
 """The folder that holds `compose.yaml` and `images/`."""
@@ -56,6 +56,7 @@ class Image:
 
 COMMON = Image("mailpod/common", "common")
 MAIN = Image("mailpod/main", "main", base=COMMON)
+DNS = Image("mailpod/dns", "dns")
 _STACKS: tuple[Stack, ...] = get_args(Stack)
 ACCOUNT = {
     stack: Image(f"mailpod/account-{stack}", "account", stack, COMMON, frozenset(_STACKS) - {stack})
@@ -63,9 +64,13 @@ ACCOUNT = {
 }
 
 
-def needed(stacks: Iterable[Stack]) -> list[Image]:
-    """Main's image and those of accounts of these stacks; that of a new account is always among them."""
-    return [MAIN, *(ACCOUNT[stack] for stack in sorted({DEFAULT_STACK, *stacks}))]
+def needed(stacks: Iterable[Stack], dns: Dns = "elsewhere") -> list[Image]:
+    """Main's image, the name server's if there is to be one, and those of accounts of these stacks.
+
+    That of a new account is always among them.
+    """
+    own = [MAIN, DNS] if dns == "built-in" else [MAIN]
+    return [*own, *(ACCOUNT[stack] for stack in sorted({DEFAULT_STACK, *stacks}))]
 
 
 def ensure_images(engine: Engine, progress: Callable[[str], None], images: Iterable[Image]) -> None:

@@ -7,18 +7,19 @@ from functools import partial
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 
-from mailpod.model import layout, names
+from mailpod.host import routes
+from mailpod.model import layout, names, zone
 from mailpod.model.errors import AlreadyExists, InvalidInput, MailpodError
 from mailpod.model.networks import routed_prefix, unique_local_prefix
 from mailpod.model.plan import Step
-from mailpod.model.records import PORTS, EngineKind, System
+from mailpod.model.records import EVERYWHERE, PORTS, Dns, EngineKind, System
 from mailpod.model.spec import LABEL_ROLE
 from mailpod.services import images, networks
 from mailpod.services.channel import ChannelClosed
 from mailpod.services.context import Context
 from mailpod.services.founding import swarm_of_one
 from mailpod.services.reachable import down as down_machines
-from mailpod.services.reconcile import converge, main_files, main_runs, steps
+from mailpod.services.reconcile import converge, main_files, main_runs, runs, steps
 from mailpod.store import Store, write_durably
 from mailpod.waiting import until
 
@@ -33,6 +34,8 @@ def planned(
     bind: str | None = None,
     port_base: int | None = None,
     resolver: str | None = None,
+    public_ipv4: str | None = None,
+    dns: Dns | None = None,
     ipv6_prefix: str | None = None,
     engine: EngineKind | None = None,
 ) -> System:
@@ -40,6 +43,8 @@ def planned(
 
     Args:
         ipv6_prefix: one that is routed to this host; `none` for unique local addresses again.
+        public_ipv4: the machine's address for the outside; at first the one it reaches others from, if that is public.
+        dns: who serves the zone; at first the system itself, if nobody else on this machine does.
         engine: what is to run it.
 
     Raises:
@@ -64,17 +69,34 @@ def planned(
         _check_swarm(bind, ipv6_prefix)
     if bind is not None:
         _check_address(bind, "--bind", four=True)
+    if public_ipv4 is not None:
+        _check_address(public_ipv4, "--public-ipv4", four=True)
     if resolver:
         _check_address(resolver, "--resolver", four=False)
     if port_base is not None and not 0 <= port_base <= 65535 - max(PORTS.values()):
         raise InvalidInput(f"--port-base {port_base} is out of range", f"give 0 to {65535 - max(PORTS.values())}")
-    update = {"bind": bind, "port_base": port_base, "resolver": resolver, "running": True, **_prefix(base, ipv6_prefix)}
-    return base.model_copy(update={key: value for key, value in update.items() if value is not None})
+    update = {
+        "bind": bind,
+        "port_base": port_base,
+        "resolver": resolver,
+        "public_ipv4": public_ipv4,
+        "dns": dns,
+        "running": True,
+        **_prefix(base, ipv6_prefix),
+    }
+    system = base.model_copy(update={key: value for key, value in update.items() if value is not None})
+    return system if before else _with_defaults(system, dns, public_ipv4)
+
+
+def _with_defaults(system: System, dns: Dns | None, public_ipv4: str | None) -> System:
+    """A new system with what depends on this machine, where nothing was said."""
+    served = "elsewhere" if _unusable(system, system.dns_port(), socket.SOCK_DGRAM) else "built-in"
+    return system.model_copy(update={"dns": dns or served, "public_ipv4": public_ipv4 or routes.public_ipv4()})
 
 
 def _check_swarm(bind: str | None, ipv6_prefix: str | None) -> None:
     """A Swarm publishes on all addresses of a machine, and its overlay networks know IPv4 alone."""
-    if bind not in {None, "0.0.0.0"}:  # noqa: S104
+    if bind not in {None, EVERYWHERE}:
         raise InvalidInput("--bind has no effect on a Swarm, which publishes on every address", "leave it out")
     if ipv6_prefix not in {None, "none"}:
         raise InvalidInput("--ipv6-prefix is for one machine", "leave it out")
@@ -117,7 +139,7 @@ def up(context: Context, system: System, advertise: str = "") -> None:
 
 def _up(context: Context, system: System) -> None:
     _check_up(context, system)
-    ensure_all_images(context)
+    ensure_all_images(context, system)
     with context.lock("system"):
         # Another `up` may have been faster.
         before = _check_up(context, system)
@@ -185,7 +207,16 @@ def _run_main(context: Context) -> None:
         _remove_containers(context)
     networks.ensure_local(context)
     context.progress("starting main")
+    if context.system.dns != "built-in":
+        _remove_nameserver(context)
     context.engine.deploy_main(compose_files(context), environment(context))
+
+
+def _remove_nameserver(context: Context) -> None:
+    """What Compose is not told of any more it leaves alone."""
+    for workload in context.engine.workloads(context.instance):
+        if workload.labels.get(LABEL_ROLE) == "dns":
+            context.engine.remove(workload.name)
 
 
 def _deployed(context: Context) -> bool:
@@ -198,7 +229,9 @@ def _deployed(context: Context) -> bool:
 
 def environment(context: Context) -> dict[str, str]:
     """Values of the variables in `compose.yaml`."""
-    return layout.main_environment(context.system, str(context.store.folder.resolve()), images.MAIN.tag)
+    return layout.main_environment(
+        context.system, str(context.store.folder.resolve()), images.MAIN.tag, images.DNS.tag, zone.soa(context.system)
+    )
 
 
 def compose_files(context: Context) -> list[Path]:
@@ -223,6 +256,8 @@ def _write_main_secrets(context: Context) -> None:
     folder = context.store.secrets / "main"
     write_durably(folder / "ssh_host_key", context.main_identity.ssh_host_key.encode(), 0o600)
     write_durably(folder / "operator_keys", f"{context.keys.operator()[1]}\n".encode(), 0o600)
+    key = f"key:\n  - id: control\n    algorithm: hmac-sha256\n    secret: {context.keys.dns_secret()}\n"
+    write_durably(folder / "dns_keys", key.encode(), 0o600)
     override = layout.compose_override(context.system, guarded=context.guarded)
     if override:
         write_durably(context.store.folder / _OVERRIDE, override.encode())
@@ -281,6 +316,7 @@ def _remove_containers(context: Context) -> None:
 
 def _remove_main(context: Context) -> None:
     networks.ensure(context)
+    _remove_nameserver(context)
     context.engine.remove_main(compose_files(context), environment(context))
     networks.remove_local(context, every=True)
 
@@ -291,11 +327,11 @@ def _remove_volumes(context: Context) -> None:
 
 
 def _held(context: Context, before: System | None, system: System) -> set[int]:
-    """The ports that main itself holds now, on the address where it is to listen."""
-    everywhere = "0.0.0.0"  # noqa: S104
-    if before is None or not (before.bind == system.bind or everywhere in {before.bind, system.bind}):
+    """The ports that the system itself holds now, on the address where it is to listen."""
+    if before is None or not (before.bind == system.bind or EVERYWHERE in {before.bind, system.bind}):
         return set()
-    return {before.port(service) for service in PORTS} if main_runs(context) else set()
+    dns = {before.dns_port()} if runs(context, "dns") else set()
+    return dns | ({before.port(service) for service in PORTS} if main_runs(context) else set())
 
 
 def _check_ports(system: System, held: Collection[int]) -> None:
@@ -315,19 +351,34 @@ def _check_ports(system: System, held: Collection[int]) -> None:
             ) from error
     for service in PORTS:
         port = system.port(service)
-        if port in held:
-            continue
-        with socket.socket() as probe:
+        reason = "" if port in held else _unusable(system, port, socket.SOCK_STREAM)
+        if reason:
+            raise MailpodError(
+                f"port {port} ({service}) of {system.bind} cannot be used: {reason}",
+                "stop what listens there, or choose others with --port-base N or --bind ADDRESS",
+            )
+    port = system.dns_port()
+    if system.dns == "built-in" and port not in held:
+        reason = _unusable(system, port, socket.SOCK_STREAM) or _unusable(system, port, socket.SOCK_DGRAM)
+        if reason:
+            raise MailpodError(
+                f"port {port} (DNS) of {system.bind} cannot be used: {reason}",
+                "stop what listens there, choose one address with --bind ADDRESS, or say --dns elsewhere",
+            )
+
+
+def _unusable(system: System, port: int, kind: socket.SocketKind) -> str:
+    """Why nobody can listen on a port there; empty when somebody can."""
+    with socket.socket(type=kind) as probe:
+        if kind == socket.SOCK_STREAM:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((system.bind, port))
-            except PermissionError:
-                continue  # a port below 1024 and not root: the engine, which is, will tell
-            except OSError as error:
-                raise MailpodError(
-                    f"port {port} ({service}) of {system.bind} cannot be used: {error.strerror}",
-                    "stop what listens there, or choose others with --port-base N or --bind ADDRESS",
-                ) from error
+        try:
+            probe.bind((system.bind, port))
+        except PermissionError:
+            return ""  # a port below 1024 and not root: the engine, which is, will tell
+        except OSError as error:
+            return error.strerror or str(error)
+    return ""
 
 
 def apply(context: Context) -> list[Step]:
@@ -335,15 +386,15 @@ def apply(context: Context) -> list[Step]:
     context.require_system()
     if not context.system.running:
         raise MailpodError("the system is down", f"start it with: mailpod up {context.system.domain}")
-    ensure_all_images(context)
+    ensure_all_images(context, context.system)
     with context.lock("system"):
         deploy(context)
         return converge(context)
 
 
-def ensure_all_images(context: Context) -> None:
-    """Give every machine the images of main and of the accounts' stacks."""
-    needed = images.needed([account.stack for account in context.store.accounts()])
+def ensure_all_images(context: Context, system: System) -> None:
+    """Give every machine the images of the system and of the accounts' stacks."""
+    needed = images.needed([account.stack for account in context.store.accounts()], system.dns)
     images.ensure_images(context.engine, context.progress, needed)
     context.engine.spread_images([image.tag for image in needed], context.progress)
 

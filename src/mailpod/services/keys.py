@@ -2,12 +2,14 @@
 
     secrets/ca_key.pem, ca.pem               the authority
     secrets/operator_key, operator_key.pub   the control plane's SSH key
+    secrets/dns_secret                       what changes of the zone are signed with
     secrets/identities/                      one file for main, and one for each account, by id
 
 An element keeps its SSH host key for good, so that who knew it knows it again. What an account proves itself with
 toward main is another each time its container is made anew.
 """
 
+import base64
 import hashlib
 import secrets
 import tomllib
@@ -85,6 +87,13 @@ class Keys:
             self._write(path, private)
             self._write(public, line)
         return path, public.read_text().strip()
+
+    def dns_secret(self) -> str:
+        """What changes of the zone are signed with (TSIG): 32 bytes in base64; made on the first call."""
+        path = self._folder / "dns_secret"
+        if not path.exists():
+            self._write(path, base64.b64encode(secrets.token_bytes(32)).decode())
+        return path.read_text()
 
     def identity(self, element: str, names: Iterable[str]) -> Identity:
         """The identity of `element` (`main` or an account's id), made or renewed when needed.

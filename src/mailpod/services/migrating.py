@@ -7,7 +7,7 @@ write: what stops before leaves the system as it runs, and `apply` ends what sto
 from collections.abc import Callable
 
 from mailpod.model.errors import AlreadyExists, MailpodError
-from mailpod.model.records import EngineKind
+from mailpod.model.records import EVERYWHERE, EngineKind
 from mailpod.services import installation
 from mailpod.services.context import Context
 from mailpod.services.founding import swarm_of_one
@@ -47,7 +47,7 @@ def _prepare(context: Context, check: Callable[[Context], None]) -> None:
     context.require_system()
     check(context)
     installation.require_main(context)
-    installation.ensure_all_images(context)
+    installation.ensure_all_images(context, context.system)
 
 
 def _change(context: Context, kind: EngineKind, check: Callable[[Context], None]) -> None:
@@ -66,7 +66,7 @@ def _fits_swarm(context: Context) -> None:
     system = context.system
     if system.engine == "swarm":
         raise AlreadyExists(f"{system.domain} runs on a Swarm already", "make sure of it with: mailpod apply")
-    if system.bind != "0.0.0.0":  # noqa: S104
+    if system.bind != EVERYWHERE:
         raise MailpodError(
             f"main listens on {system.bind} alone, and a Swarm publishes on every address of a machine",
             f"let it listen on all first: mailpod up {system.domain} --bind 0.0.0.0",

@@ -11,6 +11,7 @@ from mailpod.model.plan import Create, Halt, Remove, Replace, Start, Step, descr
 from mailpod.model.records import Account
 from mailpod.model.spec import LABEL_ID, LABEL_ROLE, Workload
 from mailpod.model.tables import render
+from mailpod.services import dns
 from mailpod.services.context import Context
 from mailpod.services.copies import leftovers
 from mailpod.services.networks import remove_local
@@ -95,6 +96,8 @@ def _converge(context: Context) -> list[Step]:
             tidy()
     _finish_purges(context)
     push_tables(context)
+    with _collected(problems):
+        dns.publish(context)
 
     def check(account: Account) -> None:
         with _collected(problems):
@@ -229,5 +232,10 @@ def finish_purge(context: Context, account: Account) -> None:
 
 def main_runs(context: Context) -> bool:
     """Whether main's container is up."""
+    return runs(context, "main")
+
+
+def runs(context: Context, role: str) -> bool:
+    """Whether a container of this role is up: `main`, or `dns`."""
     workloads = context.engine.workloads(context.instance)
-    return any(w.labels.get(LABEL_ROLE) == "main" and w.state == "running" for w in workloads)
+    return any(w.labels.get(LABEL_ROLE) == role and w.state == "running" for w in workloads)

@@ -208,10 +208,10 @@ def test_a_password_travels_hashed_and_is_not_shown():
 
 def test_every_variable_of_the_compose_file_has_a_value():
     system = SYSTEM.model_copy(update={"port_base": 20000})
-    values = layout.main_environment(system, "/state", "mailpod/main:1")
+    values = layout.main_environment(system, "/state", "mailpod/main:1", "mailpod/dns:1", "ns1. hostmaster. 1 2 3 4 5")
     used = set(re.findall(r"\$\{(\w+)", (ROOT / "compose.yaml").read_text()))
-    # The first is Compose's own, the second a stack's.
-    assert used == set(values) - {"COMPOSE_PROJECT_NAME", "MAILPOD_ENCRYPTED"}
+    # The first two are Compose's own, the third a stack's.
+    assert used == set(values) - {"COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES", "MAILPOD_ENCRYPTED"}
     assert values["COMPOSE_PROJECT_NAME"] == "mailpod"
     assert values["MAILPOD_INSTANCE"] == "mailpod"
     assert values["MAILPOD_DOMAIN"] == "example.org"

@@ -1,0 +1,148 @@
+"""The organisation's DNS zone, as a function of the desired state alone.
+
+What mail needs of DNS is small and regular: one name takes all mail, so every account's subdomain has that host as its
+MX (RFC 5321 section 5.1), and what else is there says who may send (SPF, RFC 7208; DMARC, RFC 7489), what key the MX
+shows (DANE, RFC 7672), and where mail clients find their servers (RFC 6186, RFC 8314).
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mailpod.model import layout
+from mailpod.model.dkim import DkimRecord
+from mailpod.model.records import Account, System
+from mailpod.model.tables import system_host
+
+TTL = 300
+"""Seconds that others may remember a record for: as long as a change takes to be seen everywhere."""
+
+_HOSTS = ("mail", "webmail", "imap", "smtp", "autoconfig", "autodiscover")
+_SERVICES = {
+    "_imap": ("imap", "imap"),
+    "_imaps": ("imaps", "imap"),
+    "_sieve": ("sieve", "imap"),
+    "_submission": ("submission", "smtp"),
+    "_submissions": ("submissions", "smtp"),
+}
+_STRING = 255
+
+
+@dataclass(frozen=True, order=True)
+class Record:
+    """One resource record.
+
+    Attributes:
+        name: its owner, without the final dot.
+        kind: its type, as in master files (RFC 1035 section 5).
+        data: its value, as there, with every name in it ending in a dot.
+        required: mail does not work without it; without the others it works less well.
+    """
+
+    name: str
+    kind: str
+    data: str
+    required: bool = False
+
+    def line(self) -> str:
+        """It as a line of a master file."""
+        return f"{self.name}. {TTL} IN {self.kind} {self.data}"
+
+
+def nameserver(system: System) -> str:
+    """The name of the name server that the system runs itself."""
+    return f"ns1.{system.domain}"
+
+
+def soa(system: System) -> str:
+    """The value of the zone's SOA record with its first serial; who asked too early may ask again in 60 s."""
+    return f"{nameserver(system)}. hostmaster.{system.domain}. 1 3600 600 1209600 60"
+
+
+def of_system(system: System, certificate_key: str) -> list[Record]:
+    """What main and the organisation's own addresses need.
+
+    Args:
+        certificate_key: SHA-256 of main's TLS public key, 64 hexadecimal digits.
+    """
+    domain = system.domain
+    found = [Record(domain, "MX", f"10 {system_host(system)}.", required=True)]
+    for host in (domain, *(f"{name}.{domain}" for name in _HOSTS)):
+        found += _addresses(host, layout.public_addresses(system), required=host == system_host(system))
+    found += [
+        _spf(domain, system),
+        # Reports of mail that could not be delivered have no sender but the host (RFC 7208 section 2.4).
+        Record(system_host(system), "TXT", text("v=spf1 a -all")),
+        Record(f"_dmarc.{domain}", "TXT", text(f"v=DMARC1; p=quarantine; rua=mailto:postmaster@{domain}")),
+        Record(f"_smtp._tls.{domain}", "TXT", text(f"v=TLSRPTv1; rua=mailto:postmaster@{domain}")),
+        *_services(domain, system),
+    ]
+    if system.dns == "built-in":
+        # Worth something in a signed zone alone (RFC 7672 section 2.1).
+        found.append(Record(f"_25._tcp.{system_host(system)}", "TLSA", f"3 1 1 {certificate_key}"))
+        found += of_nameserver(system)
+    return found
+
+
+def of_nameserver(system: System) -> list[Record]:
+    """What leads to the system's own name server, here and in the parent zone."""
+    addresses = _addresses(nameserver(system), layout.nameserver_addresses(system), required=False)
+    return [Record(system.domain, "NS", f"{nameserver(system)}.", required=True), *addresses]
+
+
+def of_account(system: System, account: Account) -> list[Record]:
+    """What an account's subdomain needs."""
+    fqdn = account.fqdn(system.domain)
+    ipv6 = layout.public_ipv6(system, account)
+    return [
+        Record(fqdn, "MX", f"10 {system_host(system)}.", required=True),
+        *([Record(fqdn, "AAAA", ipv6)] if ipv6 else []),
+        _spf(fqdn, system),
+        Record(f"autoconfig.{fqdn}", "CNAME", f"{system_host(system)}."),
+        *_services(fqdn, system),
+    ]
+
+
+def of_keys(keys: Iterable[DkimRecord]) -> list[Record]:
+    """What those who verify signatures need (RFC 6376 section 3.6.2.1)."""
+    return [Record(f"{key.selector}._domainkey.{key.domain}", "TXT", text(key.text), required=True) for key in keys]
+
+
+def overridden(ours: Iterable[Record], own: Iterable[Record]) -> list[Record]:
+    """Our records with the operator's own: those of a name and type take the place of ours.
+
+    An alias (CNAME) stands alone at its name (RFC 1034 section 3.6.2), whoever's it is.
+    """
+    theirs = list(own)
+    sets = {(one.name, one.kind) for one in theirs}
+    names = {one.name for one in theirs}
+    aliases = {one.name for one in theirs if one.kind == "CNAME"}
+
+    def stays(one: Record) -> bool:
+        clash = one.name in aliases or (one.kind == "CNAME" and one.name in names)
+        return not clash and (one.name, one.kind) not in sets
+
+    return [*(one for one in ours if stays(one)), *theirs]
+
+
+def text(value: str) -> str:
+    """A value of a TXT record: strings of at most 255 characters, which are read as one (RFC 7208 section 3.3)."""
+    quoted = re.sub(r'(["\\])', r"\\\1", value)
+    # One more than needed does no harm, and none is cut within what a backslash begins.
+    pieces = re.findall(rf"(?:\\.|[^\\]){{1,{_STRING}}}", quoted)
+    return " ".join(f'"{piece}"' for piece in pieces)
+
+
+def _addresses(host: str, addresses: Iterable[str], *, required: bool) -> list[Record]:
+    return [Record(host, "AAAA" if ":" in one else "A", one, required) for one in addresses]
+
+
+def _spf(name: str, system: System) -> Record:
+    return Record(name, "TXT", text(f"v=spf1 a:{system_host(system)} -all"), required=True)
+
+
+def _services(name: str, system: System) -> list[Record]:
+    return [
+        Record(f"{service}._tcp.{name}", "SRV", f"0 1 {system.port(port)} {host}.{system.domain}.")
+        for service, (port, host) in _SERVICES.items()
+    ]

@@ -1,0 +1,105 @@
+"""The organisation's zone: what it is to hold, and how the system's own name server gets to know."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mailpod.model import dkim, zone
+from mailpod.model.errors import InvalidInput, MailpodError
+from mailpod.model.records import Account
+from mailpod.model.zone import Record
+from mailpod.services.context import Context
+from mailpod.waiting import until
+
+if TYPE_CHECKING:
+    from mailpod.services.nameserver import Nameserver
+
+_START_SECONDS = 30
+_SEE = "see: mailpod status"
+
+
+def own_file(context: Context) -> Path:
+    """Where the operator writes records of their own: a master file (RFC 1035 section 5), relative to the domain."""
+    return context.store.folder / "dns" / "records.zone"
+
+
+def records(context: Context) -> list[Record]:
+    """All records of the zone, by name; where the operator has records of a name and type, those alone.
+
+    Raises:
+        InvalidInput: the operator's file holds something else than records of this zone.
+    """
+    found = zone.of_system(context.system, context.main_fingerprint.replace(":", "").lower())
+    found += zone.of_keys(context.dkim_records())
+    found += [record for account in context.store.accounts() for record in zone.of_account(context.system, account)]
+    return sorted(zone.overridden(found, _own(context)))
+
+
+def publish(context: Context) -> None:
+    """Have the system's own name server, if it has one, serve the zone as it is to be; waits while it starts.
+
+    Raises:
+        InvalidInput: the operator's file holds something else than records of this zone.
+        MailpodError: the name server does not answer, or refuses.
+    """
+    if context.system.dns == "built-in":
+        with context.store.lock("dns"):
+            wanted = records(context)
+            until(partial(_serves, context.nameserver, wanted), _START_SECONDS, "the name server did not start", _SEE)
+
+
+def _serves(nameserver: "Nameserver", wanted: list[Record]) -> bool:
+    from mailpod.services.nameserver import Silent
+
+    try:
+        nameserver.replace(wanted)
+    except Silent:
+        return False
+    return True
+
+
+def tell(context: Context, account: Account) -> None:
+    """Have the name server know of an account what is so now: that it is new, has another address, or is gone.
+
+    An account works without its name in the DNS: a name server that is down keeps nobody from having or losing one.
+    """
+    if context.system.dns != "built-in":
+        return
+    try:
+        # Somebody else may have been given the name meanwhile: what the folder says now counts.
+        with context.store.lock("dns"):
+            old = _of(context, account)
+            new = [one for now in context.store.accounts() if now.name == account.name for one in _of(context, now)]
+            own = _own(context)
+            context.nameserver.change(zone.overridden(old, own), zone.overridden(new, own))
+    except MailpodError as problem:
+        context.progress(f"the DNS could not be told of {account.name}: {problem}; mailpod apply tries again")
+
+
+def _of(context: Context, account: Account) -> list[Record]:
+    keys = dkim.records({account.fqdn(context.system.domain): context.signing.keys(account.id)})
+    return [*zone.of_account(context.system, account), *zone.of_keys(keys)]
+
+
+def _own(context: Context) -> list[Record]:
+    from mailpod.services.nameserver import parsed
+
+    path = own_file(context)
+    try:
+        return parsed(path.read_text(), context.system.domain) if path.exists() else []
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise InvalidInput(f"{path} cannot be used: {error}", "correct that file; see docs/operator.md, DNS") from error
+
+
+def delegation(context: Context) -> list[str]:
+    """The values of the DS records that the parent zone is to have (RFC 4034 section 5); none without a name server.
+
+    Raises:
+        MailpodError: the name server does not answer.
+    """
+    return context.nameserver.delegation() if context.system.dns == "built-in" else []
+
+
+def glue(context: Context) -> list[str]:
+    """The records by which the parent zone leads to the system's own name server, as lines of a master file."""
+    return [one.line() for one in zone.of_nameserver(context.system)]

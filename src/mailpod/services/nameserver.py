@@ -1,0 +1,174 @@
+"""A name server that takes changes of a zone: dynamic updates (RFC 2136), signed with a shared key (TSIG, RFC 8945)."""
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
+
+import dns.exception
+import dns.message
+import dns.name
+import dns.query
+import dns.rcode
+import dns.rdata
+import dns.rdataclass
+import dns.rdataset
+import dns.rdatatype
+import dns.tokenizer
+import dns.tsig
+import dns.tsigkeyring
+import dns.update
+import dns.xfr
+import dns.zone
+import dns.zonefile
+
+from mailpod.model.errors import MailpodError
+from mailpod.model.zone import TTL, Record
+
+_PATIENCE = 10.0
+# What a server that signs makes by itself, and the record that it counts changes in.
+_ITS_OWN = {"SOA", "RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "DNSKEY", "CDS", "CDNSKEY"}
+# One message holds 64 KiB (RFC 1035 section 4.2.2), and the longest of our sets, a key's, takes half a KiB.
+_SETS_A_MESSAGE = 100
+
+Sets: TypeAlias = dict[tuple[str, str], frozenset[str]]
+"""By name and type the values of every set of records, in the one way that dnspython writes them."""
+
+
+class Silent(MailpodError):
+    """The name server did not answer, or broke off."""
+
+
+class Nameserver:
+    """One zone on one server.
+
+    Args:
+        address: of the server, IPv4 or IPv6.
+        port: its port, TCP.
+        zone: the zone's name.
+        secret: the shared key `control`, base64, for HMAC-SHA256.
+    """
+
+    def __init__(self, address: str, port: int, zone: str, secret: str) -> None:
+        self._address = address
+        self._port = port
+        self._zone = dns.name.from_text(zone)
+        self._keys = dns.tsigkeyring.from_text({"control": (dns.tsig.HMAC_SHA256, secret)})
+
+    def replace(self, wanted: Iterable[Record]) -> int:
+        """Make the zone hold these records and no others.
+
+        Returns:
+            How many sets of records were changed.
+
+        Raises:
+            Silent: the server does not answer.
+            MailpodError: it refuses.
+        """
+        new, old = sets(wanted), self._sets()
+        changed = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+        self._update({key: new.get(key, frozenset()) for key in changed})
+        return len(changed)
+
+    def change(self, old: Iterable[Record], new: Iterable[Record]) -> None:
+        """Remove the sets that the old records belong to, and make those of the new ones hold them alone, at once.
+
+        Raises like `replace`.
+        """
+        self._update({**dict.fromkeys(sets(old), frozenset()), **sets(new)})
+
+    def delegation(self) -> list[str]:
+        """The values of the DS records that the parent zone is to have (RFC 4034 section 5); raises like `replace`."""
+        query = dns.message.make_query(self._zone, dns.rdatatype.CDS)
+        answer = self._ask(query)
+        return sorted(data.to_text() for rrset in answer.answer for data in rrset if data.rdtype == dns.rdatatype.CDS)
+
+    def _sets(self) -> Sets:
+        query, _ = dns.xfr.make_query(dns.zone.Zone(self._zone), keyring=self._keys)
+        there = dns.zone.Zone(self._zone)
+        with _said_plainly():
+            dns.query.inbound_xfr(self._address, there, query, self._port, _PATIENCE, _PATIENCE)
+        found: dict[tuple[str, str], set[str]] = {}
+        for name, _, data in there.iterate_rdatas():
+            kind = dns.rdatatype.to_text(data.rdtype)
+            if kind not in _ITS_OWN:
+                key = name.derelativize(self._zone).to_text(omit_final_dot=True), kind
+                found.setdefault(key, set()).add(data.to_text(self._zone, relativize=False))
+        return {key: frozenset(values) for key, values in found.items()}
+
+    def _update(self, changes: Sets) -> None:
+        ordered = sorted(changes.items())
+        for start in range(0, len(ordered), _SETS_A_MESSAGE):
+            message = dns.update.UpdateMessage(self._zone, keyring=self._keys)
+            for (name, kind), values in ordered[start : start + _SETS_A_MESSAGE]:
+                owner = dns.name.from_text(name)
+                if values:
+                    message.replace(owner, dns.rdataset.from_text("IN", kind, TTL, *sorted(values)))
+                else:
+                    message.delete(owner, kind)
+            self._ask(message)
+
+    def _ask(self, message: dns.message.Message) -> dns.message.Message:
+        with _said_plainly():
+            answer = dns.query.tcp(message, self._address, _PATIENCE, self._port)
+        if answer.rcode() == dns.rcode.SERVFAIL:
+            raise _not_loaded()
+        if answer.rcode() != dns.rcode.NOERROR:
+            raise MailpodError(f"the name server refused: {dns.rcode.to_text(answer.rcode())}", "see: mailpod status")
+        return answer
+
+
+def sets(records: Iterable[Record]) -> Sets:
+    """Records as sets."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for record in records:
+        found.setdefault((record.name, record.kind), set()).add(_canonical(record.kind, record.data))
+    return {key: frozenset(values) for key, values in found.items()}
+
+
+def _canonical(kind: str, data: str) -> str:
+    return dns.rdata.from_text("IN", kind, data).to_text()
+
+
+def parsed(text: str, zone: str) -> list[Record]:
+    """Records from a master file (RFC 1035 section 5), whose names are relative to the zone.
+
+    Raises:
+        ValueError: they are none, not of this zone, or such as a server that signs makes by itself.
+    """
+    origin = dns.name.from_text(zone)
+    read = dns.zone.Zone(dns.name.root, relativize=False)
+    try:
+        with read.writer(replacement=True) as transaction:
+            # Names outside its own zone this reader passes over in silence; so it is given the zone of all names.
+            reader = dns.zonefile.Reader(dns.tokenizer.Tokenizer(text, "line"), dns.rdataclass.IN, transaction)
+            reader.current_origin, reader.default_ttl, reader.default_ttl_known = origin, TTL, True
+            reader.read()
+    except dns.exception.DNSException as error:
+        raise ValueError(str(error)) from error
+    found = []
+    for name, _, data in read.iterate_rdatas():
+        owner, kind = name.to_text(omit_final_dot=True).lower(), dns.rdatatype.to_text(data.rdtype)
+        if not name.is_subdomain(origin):
+            raise ValueError(f"{owner} is not in {zone}")
+        if kind in _ITS_OWN:
+            raise ValueError(f"{kind} of {owner} is made by the name server itself")
+        found.append(Record(owner, kind, data.to_text()))
+    return found
+
+
+def _not_loaded() -> Silent:
+    return Silent("the name server has not loaded the zone", "see: mailpod status")
+
+
+@contextlib.contextmanager
+def _said_plainly() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, EOFError, dns.exception.Timeout) as error:
+        raise Silent(f"the name server does not answer: {error}", "see: mailpod status") from error
+    except dns.xfr.TransferError as error:
+        if error.rcode == dns.rcode.SERVFAIL:
+            raise _not_loaded() from error
+        raise MailpodError(f"the name server refused: {error}", "see: mailpod status") from error
+    except dns.exception.DNSException as error:
+        raise MailpodError(f"the name server refused: {error}", "see: mailpod status") from error

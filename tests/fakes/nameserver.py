@@ -1,0 +1,40 @@
+"""The name server of a `World`."""
+
+from collections.abc import Callable, Iterable
+
+from tests.fakes.engine import World
+
+from mailpod.model.layout import nameserver_container
+from mailpod.model.zone import Record
+from mailpod.services.nameserver import Silent, sets
+
+
+class FakeNameserver:
+    """Behaves as `mailpod.services.nameserver.Nameserver` does; its zone is in the `World`."""
+
+    def __init__(self, world: World, instance: str, step: Callable[[str], None]) -> None:
+        self._world = world
+        self._name = nameserver_container(instance)
+        self._step = step
+
+    def _reach(self, what: str) -> dict[tuple[str, str], frozenset[str]]:
+        self._step(f"dns {what}")
+        container = self._world.containers.get(self._name)
+        if container is None or container.state != "running":
+            raise Silent("the name server does not answer: connection refused", "see: mailpod status")
+        return self._world.zones.setdefault(self._name, {})
+
+    def replace(self, wanted: Iterable[Record]) -> int:
+        there, new = self._reach("replace"), sets(wanted)
+        self._world.zones[self._name] = new
+        return len(set(there.items()) ^ set(new.items()))
+
+    def change(self, old: Iterable[Record], new: Iterable[Record]) -> None:
+        there = self._reach("change")
+        for key in sets(old):
+            there.pop(key, None)
+        there.update(sets(new))
+
+    def delegation(self) -> list[str]:
+        self._reach("delegation")
+        return ["1 13 2 " + "ab" * 32]
