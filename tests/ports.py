@@ -4,7 +4,7 @@ import random
 import socket
 from contextlib import suppress
 
-from mailpod.model.records import PORTS
+from mailpod.model.records import DNS_PORT, PORTS
 
 
 def free_port_base() -> int:
@@ -12,7 +12,7 @@ def free_port_base() -> int:
     while True:
         base = random.randrange(20000, 28000, 10)
         with suppress(OSError):
-            for number in PORTS.values():
+            for number in (*PORTS.values(), DNS_PORT):
                 with socket.create_server(("127.0.0.1", base + number)):
                     pass
             return base

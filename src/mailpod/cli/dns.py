@@ -1,5 +1,6 @@
 """`mailpod dns …`: the organisation's zone."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -7,16 +8,12 @@ import typer
 from mailpod.cli import output
 from mailpod.cli.state import context
 from mailpod.model.zone import TTL
-from mailpod.services import dns
+from mailpod.services import dns, dns_check
+from mailpod.services.dns_check import Finding
 
 app = typer.Typer(help="The organisation's DNS zone.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-
-
-@app.callback()
-def _group() -> None:
-    """The organisation's DNS zone."""
 
 
 @app.command()
@@ -47,3 +44,43 @@ def show(json: Json = False) -> None:
             output.note(f"  {line}")
     else:
         output.note("to be served by the domain's name servers: give these records to whoever runs them")
+
+
+@app.command()
+def check(
+    resolver: Annotated[
+        str | None, typer.Option(help="Whom to ask; this machine's resolver by default.", show_default=False)
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Compare what the public DNS says with what it should say; ends with 1 if something required is not right."""
+    from mailpod.services.lookup import Resolver
+
+    here = context()
+    found = dns_check.check(here, Resolver(resolver or here.system.resolver))
+    if json:
+        output.document([asdict(one) for one in found])
+    else:
+        _tell(found)
+    if any(one.required and one.verdict != "right" for one in found):
+        raise typer.Exit(1)
+
+
+def _tell(found: list[Finding]) -> None:
+    amiss = [one for one in found if one.verdict != "right"]
+    output.table(
+        ("VERDICT", "NEED", "NAME", "TYPE", "SHOULD BE", "IS", "DO"),
+        (
+            (
+                one.verdict,
+                "required" if one.required else "recommended",
+                one.name,
+                one.kind,
+                " | ".join(one.wanted),
+                " | ".join(one.found),
+                one.hint,
+            )
+            for one in amiss
+        ),
+    )
+    output.note(f"{len(found) - len(amiss)} of {len(found)} are right")

@@ -23,6 +23,7 @@ import dns.zonefile
 
 from mailpod.model.errors import MailpodError
 from mailpod.model.zone import TTL, Record
+from mailpod.services.lookup import canonical
 
 _PATIENCE = 10.0
 # What a server that signs makes by itself, and the record that it counts changes in.
@@ -121,12 +122,8 @@ def sets(records: Iterable[Record]) -> Sets:
     """Records as sets."""
     found: dict[tuple[str, str], set[str]] = {}
     for record in records:
-        found.setdefault((record.name, record.kind), set()).add(_canonical(record.kind, record.data))
+        found.setdefault((record.name, record.kind), set()).add(canonical(record.kind, record.data))
     return {key: frozenset(values) for key, values in found.items()}
-
-
-def _canonical(kind: str, data: str) -> str:
-    return dns.rdata.from_text("IN", kind, data).to_text()
 
 
 def parsed(text: str, zone: str) -> list[Record]:

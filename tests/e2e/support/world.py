@@ -146,6 +146,13 @@ class World:
         network.connect(container, ipv4_address=self.main_address, ipv6_address=str(self.ipv6_subnet[3]))
         return True
 
+    def attach_name_server(self, container: Container) -> str:
+        """Connect the system's name server, if it is not; its address for the outside's machine."""
+        container.reload()
+        if self._name not in container.attrs["NetworkSettings"]["Networks"]:
+            self.engine.client.networks.get(self._name).connect(container, ipv4_address=str(self.ipv4_subnet[4]))
+        return str(self.ipv4_subnet[4])
+
     def send(self, message: EmailMessage, recipients: list[str], sender: str = "") -> None:
         """Hand a message to the outside's own mail server, which finds the way by MX and keeps trying."""
         with smtp(self.address, 25) as session:

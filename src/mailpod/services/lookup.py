@@ -1,0 +1,58 @@
+"""A resolver: what the public DNS says."""
+
+import dns.exception
+import dns.rdata
+import dns.resolver
+
+from mailpod.model.errors import MailpodError
+
+_PATIENCE = 5.0
+
+
+class Unknown(Exception):
+    """The resolver did not tell; its text says why."""
+
+
+class Resolver:
+    """Asks one resolver.
+
+    Args:
+        address: of the resolver; empty for the one this machine asks (resolv.conf(5)).
+
+    Raises:
+        MailpodError: this machine has none.
+    """
+
+    def __init__(self, address: str = "") -> None:
+        try:
+            self._resolver = dns.resolver.Resolver(configure=not address)
+        except dns.resolver.NoResolverConfiguration as error:
+            raise MailpodError("this machine has no resolver", "name one with --resolver ADDRESS") from error
+        if address:
+            self._resolver.nameservers = [address]
+        self._resolver.lifetime = _PATIENCE
+
+    def ask(self, name: str, kind: str) -> set[str]:
+        """The values there are.
+
+        Args:
+            name: without the final dot.
+            kind: type of record.
+
+        Raises:
+            Unknown: nobody answered, or not in order.
+        """
+        try:
+            answer = self._resolver.resolve(f"{name}.", kind, raise_on_no_answer=False)
+        except dns.resolver.NXDOMAIN:
+            return set()
+        except dns.resolver.NoNameservers as error:
+            raise Unknown("the resolver could not find out: the domain is not delegated, or signed wrongly") from error
+        except dns.exception.DNSException as error:
+            raise Unknown(f"the resolver does not answer: {error}") from error
+        return {data.to_text() for data in answer.rrset or ()}
+
+
+def canonical(kind: str, value: str) -> str:
+    """A value as `Resolver.ask` would tell it."""
+    return dns.rdata.from_text("IN", kind, value).to_text()

@@ -1,0 +1,163 @@
+"""The zone that the system serves itself, asked with the tools of others."""
+
+import os
+import signal
+from collections.abc import Iterator
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.query
+import dns.rcode
+import dns.rdatatype
+import dns.update
+import pytest
+from docker.models.containers import Container
+from tests.e2e.support.engine import execute
+from tests.e2e.support.system import Account, System
+from tests.e2e.support.wait import until
+
+pytestmark = pytest.mark.once
+
+
+def ask(system: System, name: str, kind: str, *, tcp: bool = False) -> set[str]:
+    """What the name server answers, at the port it is published at."""
+    query = dns.message.make_query(f"{name}.", kind, use_edns=True)
+    how = dns.query.tcp if tcp else dns.query.udp
+    answer = how(query, system.address, 5, system.port(53))
+    assert answer.flags & dns.flags.AA, answer
+    return {
+        data.to_text() for rrset in answer.answer for data in rrset if rrset.rdtype == dns.rdatatype.from_text(kind)
+    }
+
+
+def serial(system: System) -> int:
+    """How often the zone has changed."""
+    [soa] = ask(system, system.domain, "SOA")
+    return int(soa.split()[2])
+
+
+def name_server(system: System) -> Container:
+    """Its container."""
+    [found] = [one for one in system.engine.containers() if one.labels.get("mailpod.role") == "dns"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def carol(system: System) -> Iterator[Account]:
+    """An account that comes and goes."""
+    made = system.create("carol")
+    yield made
+    system.cli.run("account", "delete", "carol", "--purge", "--yes")
+
+
+@pytest.mark.parametrize("tcp", [False, True])
+def test_the_zone_says_where_mail_goes(system: System, alice: Account, tcp: bool) -> None:
+    domain = system.domain
+    assert ask(system, domain, "MX", tcp=tcp) == {f"10 mail.{domain}."}
+    assert ask(system, alice.fqdn, "MX", tcp=tcp) == {f"10 mail.{domain}."}
+    assert ask(system, alice.fqdn, "AAAA", tcp=tcp) == {alice.ipv6}
+    assert ask(system, f"mail.{domain}", "A", tcp=tcp) == {system.address}
+    assert ask(system, alice.fqdn, "TXT", tcp=tcp) == {f'"v=spf1 a:mail.{domain} -all"'}
+    assert ask(system, f"_imaps._tcp.{alice.fqdn}", "SRV", tcp=tcp) == {f"0 1 {system.port(993)} imap.{domain}."}
+    assert ask(system, domain, "NS", tcp=tcp) == {f"ns1.{domain}."}
+
+
+def test_an_account_comes_and_goes_within_a_second(system: System, carol: Account) -> None:
+    """It is there when `create` has ended, and gone when `delete` has; each change has a serial of its own."""
+    assert ask(system, carol.fqdn, "AAAA") == {carol.ipv6}
+    before = serial(system)
+    system.cli.ok("account", "delete", "carol", "--yes")
+    assert ask(system, carol.fqdn, "MX") == set()
+    between = serial(system)
+    system.cli.ok("account", "undelete", "carol")
+    assert ask(system, carol.fqdn, "MX") == {f"10 mail.{system.domain}."}
+    assert before < between < serial(system)
+
+
+def test_nothing_changes_where_nothing_has_changed(system: System) -> None:
+    before = serial(system)
+    system.apply()
+    assert serial(system) == before
+
+
+def test_the_operators_own_records_are_served(system: System) -> None:
+    path = system.cli.state / "dns" / "records.zone"
+    path.parent.mkdir(exist_ok=True)
+    try:
+        path.write_text('www A 192.0.2.80\n_dmarc TXT "v=DMARC1; p=reject"\n')
+        system.apply()
+        assert ask(system, f"www.{system.domain}", "A") == {"192.0.2.80"}
+        assert ask(system, f"_dmarc.{system.domain}", "TXT") == {'"v=DMARC1; p=reject"'}
+        path.write_text("www A 192.0.2.80.1\n")
+        refused = system.cli.run("apply")
+        assert refused.code == 2, refused
+        assert "records.zone" in refused.err
+        assert ask(system, f"www.{system.domain}", "A") == {"192.0.2.80"}
+    finally:
+        path.unlink()
+    system.apply()
+    assert ask(system, f"www.{system.domain}", "A") == set()
+
+
+def test_only_the_control_plane_may_change_or_copy_it(system: System) -> None:
+    update = dns.update.UpdateMessage(system.domain)
+    update.add("evil", 300, "A", "192.0.2.66")
+    answer = dns.query.tcp(update, system.address, 5, system.port(53))
+    assert answer.rcode() in {dns.rcode.REFUSED, dns.rcode.NOTAUTH}
+    copy = dns.query.tcp(dns.message.make_query(system.domain, "AXFR"), system.address, 5, system.port(53))
+    assert copy.rcode() in {dns.rcode.REFUSED, dns.rcode.NOTAUTH}
+    foreign = dns.query.udp(dns.message.make_query("outside.test.", "MX"), system.address, 5, system.port(53))
+    assert foreign.rcode() == dns.rcode.REFUSED
+
+
+def test_knots_own_checker_finds_nothing(system: System) -> None:
+    code, said = execute(name_server(system), "kzonecheck", "-o", system.domain, f"/data/zones/{system.domain}")
+    assert (code, said.strip()) == (0, "")
+
+
+def test_bind_validates_it_from_the_delegation(system: System, alice: Account) -> None:
+    """Whoever trusts what `dns show` gives for the parent zone trusts every answer, and every denial."""
+    shown = system.cli.ok("dns", "show", "--json").json()
+    assert len(shown["ds"]) >= 1
+    keys = "".join(
+        f'{system.domain}. static-ds {number} {algorithm} {kind} "{digest}"; '
+        for number, algorithm, kind, digest in map(str.split, shown["ds"])
+    )
+    system.world.give("/tmp", "anchors", f"trust-anchors {{ {keys} }};\n".encode())
+    address = system.world.attach_name_server(name_server(system))
+    delv = ("delv", f"@{address}", "-a", "/tmp/anchors", f"+root={system.domain}")
+    for name, kind in ((alice.fqdn, "MX"), (f"_25._tcp.mail.{system.domain}", "TLSA")):
+        code, said = system.world.run(*delv, name, kind)
+        assert code == 0, said
+        assert "; fully validated" in said, said
+    _, said = system.world.run(*delv, f"nobody.{system.domain}", "MX")
+    assert "; negative response, fully validated" in said, said
+
+
+def test_it_comes_back_as_it_was(system: System, alice: Account) -> None:
+    """Killed, it has what it had acknowledged; while it is down accounts are made all the same."""
+    server = name_server(system)
+    keys = ask(system, system.domain, "DNSKEY")
+    os.kill(server.attrs["State"]["Pid"], signal.SIGKILL)
+    made = system.cli.ok("account", "create", "dora", "--json")
+    assert made.json()["status"] == "running"
+    until(lambda: answers(system), "the name server", 30)
+    system.apply()
+    assert ask(system, f"dora.{system.domain}", "MX") == {f"10 mail.{system.domain}."}
+    assert ask(system, alice.fqdn, "AAAA") == {alice.ipv6}
+    assert ask(system, system.domain, "DNSKEY") == keys
+    system.cli.ok("account", "delete", "dora", "--purge", "--yes")
+
+
+def answers(system: System) -> bool:
+    """Whether it does."""
+    try:
+        return bool(ask(system, system.domain, "SOA"))
+    except (OSError, dns.exception.DNSException):
+        return False
+
+
+def test_every_record_that_is_shown_is_served(system: System) -> None:
+    for one in system.cli.ok("dns", "show", "--json").json()["records"]:
+        assert one["data"] in ask(system, one["name"], one["type"], tcp=True)
