@@ -5,11 +5,9 @@ import signal
 from collections.abc import Iterator
 
 import dns.exception
-import dns.flags
 import dns.message
 import dns.query
 import dns.rcode
-import dns.rdatatype
 import dns.update
 import pytest
 from docker.models.containers import Container
@@ -20,20 +18,9 @@ from tests.e2e.support.wait import until
 pytestmark = pytest.mark.once
 
 
-def ask(system: System, name: str, kind: str, *, tcp: bool = False) -> set[str]:
-    """What the name server answers, at the port it is published at."""
-    query = dns.message.make_query(f"{name}.", kind, use_edns=True)
-    how = dns.query.tcp if tcp else dns.query.udp
-    answer = how(query, system.address, 5, system.port(53))
-    assert answer.flags & dns.flags.AA, answer
-    return {
-        data.to_text() for rrset in answer.answer for data in rrset if rrset.rdtype == dns.rdatatype.from_text(kind)
-    }
-
-
 def serial(system: System) -> int:
     """How often the zone has changed."""
-    [soa] = ask(system, system.domain, "SOA")
+    [soa] = system.served(system.domain, "SOA")
     return int(soa.split()[2])
 
 
@@ -54,24 +41,24 @@ def carol(system: System) -> Iterator[Account]:
 @pytest.mark.parametrize("tcp", [False, True])
 def test_the_zone_says_where_mail_goes(system: System, alice: Account, tcp: bool) -> None:
     domain = system.domain
-    assert ask(system, domain, "MX", tcp=tcp) == {f"10 mail.{domain}."}
-    assert ask(system, alice.fqdn, "MX", tcp=tcp) == {f"10 mail.{domain}."}
-    assert ask(system, alice.fqdn, "AAAA", tcp=tcp) == {alice.ipv6}
-    assert ask(system, f"mail.{domain}", "A", tcp=tcp) == {system.address}
-    assert ask(system, alice.fqdn, "TXT", tcp=tcp) == {f'"v=spf1 a:mail.{domain} -all"'}
-    assert ask(system, f"_imaps._tcp.{alice.fqdn}", "SRV", tcp=tcp) == {f"0 1 {system.port(993)} imap.{domain}."}
-    assert ask(system, domain, "NS", tcp=tcp) == {f"ns1.{domain}."}
+    assert system.served(domain, "MX", tcp=tcp) == {f"10 mail.{domain}."}
+    assert system.served(alice.fqdn, "MX", tcp=tcp) == {f"10 mail.{domain}."}
+    assert system.served(alice.fqdn, "AAAA", tcp=tcp) == {alice.ipv6}
+    assert system.served(f"mail.{domain}", "A", tcp=tcp) == {system.address}
+    assert system.served(alice.fqdn, "TXT", tcp=tcp) == {f'"v=spf1 a:mail.{domain} -all"'}
+    assert system.served(f"_imaps._tcp.{alice.fqdn}", "SRV", tcp=tcp) == {f"0 1 {system.port(993)} imap.{domain}."}
+    assert system.served(domain, "NS", tcp=tcp) == {f"ns1.{domain}."}
 
 
 def test_an_account_comes_and_goes_within_a_second(system: System, carol: Account) -> None:
     """It is there when `create` has ended, and gone when `delete` has; each change has a serial of its own."""
-    assert ask(system, carol.fqdn, "AAAA") == {carol.ipv6}
+    assert system.served(carol.fqdn, "AAAA") == {carol.ipv6}
     before = serial(system)
     system.cli.ok("account", "delete", "carol", "--yes")
-    assert ask(system, carol.fqdn, "MX") == set()
+    assert system.served(carol.fqdn, "MX") == set()
     between = serial(system)
     system.cli.ok("account", "undelete", "carol")
-    assert ask(system, carol.fqdn, "MX") == {f"10 mail.{system.domain}."}
+    assert system.served(carol.fqdn, "MX") == {f"10 mail.{system.domain}."}
     assert before < between < serial(system)
 
 
@@ -87,17 +74,17 @@ def test_the_operators_own_records_are_served(system: System) -> None:
     try:
         path.write_text('www A 192.0.2.80\n_dmarc TXT "v=DMARC1; p=reject"\n')
         system.apply()
-        assert ask(system, f"www.{system.domain}", "A") == {"192.0.2.80"}
-        assert ask(system, f"_dmarc.{system.domain}", "TXT") == {'"v=DMARC1; p=reject"'}
+        assert system.served(f"www.{system.domain}", "A") == {"192.0.2.80"}
+        assert system.served(f"_dmarc.{system.domain}", "TXT") == {'"v=DMARC1; p=reject"'}
         path.write_text("www A 192.0.2.80.1\n")
         refused = system.cli.run("apply")
         assert refused.code == 2, refused
         assert "records.zone" in refused.err
-        assert ask(system, f"www.{system.domain}", "A") == {"192.0.2.80"}
+        assert system.served(f"www.{system.domain}", "A") == {"192.0.2.80"}
     finally:
         path.unlink()
     system.apply()
-    assert ask(system, f"www.{system.domain}", "A") == set()
+    assert system.served(f"www.{system.domain}", "A") == set()
 
 
 def test_only_the_control_plane_may_change_or_copy_it(system: System) -> None:
@@ -141,26 +128,26 @@ def test_bind_validates_it_from_the_delegation(system: System, alice: Account) -
 def test_it_comes_back_as_it_was(system: System, alice: Account) -> None:
     """Killed, it has what it had acknowledged; while it is down accounts are made all the same."""
     server = name_server(system)
-    keys = ask(system, system.domain, "DNSKEY")
+    keys = system.served(system.domain, "DNSKEY")
     os.kill(server.attrs["State"]["Pid"], signal.SIGKILL)
     made = system.cli.ok("account", "create", "dora", "--json")
     assert made.json()["status"] == "running"
     until(lambda: answers(system), "the name server", 30)
     system.apply()
-    assert ask(system, f"dora.{system.domain}", "MX") == {f"10 mail.{system.domain}."}
-    assert ask(system, alice.fqdn, "AAAA") == {alice.ipv6}
-    assert ask(system, system.domain, "DNSKEY") == keys
+    assert system.served(f"dora.{system.domain}", "MX") == {f"10 mail.{system.domain}."}
+    assert system.served(alice.fqdn, "AAAA") == {alice.ipv6}
+    assert system.served(system.domain, "DNSKEY") == keys
     system.cli.ok("account", "delete", "dora", "--purge", "--yes")
 
 
 def answers(system: System) -> bool:
     """Whether it does."""
     try:
-        return bool(ask(system, system.domain, "SOA"))
+        return bool(system.served(system.domain, "SOA"))
     except (OSError, dns.exception.DNSException):
         return False
 
 
 def test_every_record_that_is_shown_is_served(system: System) -> None:
     for one in system.cli.ok("dns", "show", "--json").json()["records"]:
-        assert one["data"] in ask(system, one["name"], one["type"], tcp=True)
+        assert one["data"] in system.served(one["name"], one["type"], tcp=True)

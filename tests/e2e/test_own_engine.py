@@ -16,7 +16,7 @@ from tests.e2e.support.wait import until
 from tests.e2e.support.world import IMAGE as OUTSIDE
 
 from mailpod.model.records import DEFAULT_STACK
-from mailpod.services.images import ACCOUNT
+from mailpod.services.images import ACCOUNT, DNS
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def engine(system: System, alice: Account, tmp_path_factory: pytest.TempPathFact
     images = {system.main.attrs["Config"]["Image"], system.engine.account(alice.name).attrs["Config"]["Image"], OUTSIDE}
     folder = tmp_path_factory.mktemp("engine")
     # `up` wants the image of a new account that asks for nothing.
-    with own_engine(folder, sorted(images | {ACCOUNT[DEFAULT_STACK].tag})) as made:
+    with own_engine(folder, sorted(images | {ACCOUNT[DEFAULT_STACK].tag, DNS.tag})) as made:
         yield made
     shutil.rmtree(folder, ignore_errors=True)
 

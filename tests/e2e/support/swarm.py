@@ -112,15 +112,15 @@ class SwarmSystem(System):
 @contextmanager
 def running_swarm(folder: Path, count: int = 3, kind: EngineKind = "swarm") -> Iterator[SwarmSystem]:
     """A system on machines of the test's own, or, on one engine, on the first; nothing of them is left afterwards."""
-    images = [image.tag for image in needed([DEFAULT_STACK])]
+    images = needed([DEFAULT_STACK], "built-in")
     local = DockerEngine()
-    ensure_images(local, lambda _line: None, needed([DEFAULT_STACK]))
+    ensure_images(local, lambda _line: None, images)
     local._client.close()
     instance = f"mpt{secrets.token_hex(3)}"
     # The outside is on the machine's own engine.
     outside = Engine(f"{instance}-world")
     try:
-        with cluster(folder, count, [*images, BASE_IMAGE]) as machines:
+        with cluster(folder, count, [*(image.tag for image in images), BASE_IMAGE]) as machines:
             first = machines.nodes[0]
             engine = Engine(instance, first.url)
             cli = Cli(folder / "state", instance, {"DOCKER_HOST": first.url}, first.place.within)

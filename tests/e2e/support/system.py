@@ -23,6 +23,7 @@ from tests.e2e.support.mail import Mailbox, compose, imap, smtp, token
 from tests.e2e.support.names import resolving
 from tests.e2e.support.wait import until
 from tests.e2e.support.world import World
+from tests.e2e.support.zone import ask
 from tests.ports import free_port_base
 
 from mailpod.model.records import DEFAULT_STACK
@@ -207,6 +208,10 @@ class System:
     def put_off(self, recipient: str) -> str:
         """Why main could not yet deliver to this recipient, once it has tried."""
         return until(lambda: "".join(self.waiting(recipient)), f"a message for {recipient} in main's queue", 40)
+
+    def served(self, name: str, kind: str, *, tcp: bool = False) -> set[str]:
+        """What its own name server has for a name, asked where it is published."""
+        return ask(self.address, self.port(53), name, kind, tcp=tcp)
 
     def retry_now(self) -> None:
         """Have main try everything it holds again, as `apply` does, instead of waiting for its next run."""

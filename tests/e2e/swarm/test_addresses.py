@@ -66,6 +66,7 @@ def test_after_a_move_it_is_of_the_other_machines_prefix(swarm: SwarmSystem, rit
     swarm.cli.ok("account", "move", rita.name, "--node", other.hostname)
     address = swarm.shown(rita)["ipv6"]
     assert ip_address(address) in ip_network(other.prefix)
+    assert swarm.served(rita.fqdn, "AAAA") == {address}
     assert logs_in(swarm, rita, address)
     swarm.cli.ok("account", "move", rita.name, "--node", "node2")
     assert swarm.shown(rita)["ipv6"] == before
