@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mailpod.engine.port import Engine
 from mailpod.model import layout
 from mailpod.model.archive import File
+from mailpod.model.dkim import DkimRecord, SigningKeys, records
 from mailpod.model.errors import MailpodError
 from mailpod.model.identity import Identity
 from mailpod.model.records import Account, Alias, System
@@ -20,6 +21,7 @@ from mailpod.store import Store
 
 if TYPE_CHECKING:
     from mailpod.services.keys import Keys
+    from mailpod.services.signing import Signing
 
 
 @dataclass
@@ -99,6 +101,28 @@ class Context:
         from mailpod.services.keys import Keys
 
         return Keys(self.store, self.system.domain)
+
+    @cached_property
+    def signing(self) -> "Signing":
+        """The keys that mail is signed with."""
+        from mailpod.services.signing import Signing
+
+        return Signing(self.store)
+
+    def signing_keys(self) -> dict[str, SigningKeys]:
+        """By domain, the keys of the organisation and of every account, made where they are missing."""
+        owners = {account.fqdn(self.system.domain): account.id for account in self.store.accounts()}
+        owners = {self.system.domain: "main", **owners}
+        return {domain: self.signing.keys(owner) for domain, owner in owners.items()}
+
+    def dkim_records(self) -> list[DkimRecord]:
+        """What the DNS has to say of these keys."""
+        return records(self.signing_keys())
+
+    def forget_keys(self, account: Account) -> None:
+        """Remove all keys of an account that is gone."""
+        self.keys.forget(account.id)
+        self.signing.forget(account.id)
 
     @cached_property
     def main_identity(self) -> Identity:

@@ -1,0 +1,90 @@
+"""The keys that mail is signed with: secrets/dkim/main.toml for the organisation's domain, ID.toml for each account's."""
+
+import base64
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import tomli_w
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from mailpod.model.dkim import SigningKey, SigningKeys
+from mailpod.model.records import now
+from mailpod.store import Store, write_durably
+
+_RSA_BITS = 2048
+
+
+class Signing:
+    """Makes, reads and replaces the signing keys in the secrets of one state folder.
+
+    Args:
+        store: the state folder.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def keys(self, owner: str, make: Callable[[], SigningKeys] | None = None) -> SigningKeys:
+        """The keys of `owner` (`main` or an account's id), made when they are missing.
+
+        Args:
+            make: gives them then.
+        """
+        path = self._path(owner)
+        if not path.exists():
+            made = (make or generate)()
+            with self._store.lock("dkim"):
+                if not path.exists():
+                    self._write(owner, made)
+        return SigningKeys.model_validate(tomllib.loads(path.read_text()))
+
+    def rotate(self, owner: str) -> SigningKeys:
+        """Give `owner` new keys, which sign from now on; the old ones stay published for a week."""
+        made = generate()
+        with self._store.lock("dkim"):
+            self._write(owner, self.keys(owner).replaced(made, now()))
+        return self.keys(owner)
+
+    def forget_old(self, owner: str) -> None:
+        """Remove the keys that need not be published any more."""
+        with self._store.lock("dkim"):
+            there = self.keys(owner)
+            if there.current(now()) != there:
+                self._write(owner, there.current(now()))
+
+    def forget(self, owner: str) -> None:
+        """Remove all keys of `owner`."""
+        self._path(owner).unlink(missing_ok=True)
+
+    def _path(self, owner: str) -> Path:
+        return self._store.secrets / "dkim" / f"{owner}.toml"
+
+    def _write(self, owner: str, keys: SigningKeys) -> None:
+        document = keys.model_dump(mode="json", exclude_none=True)
+        write_durably(self._path(owner), tomli_w.dumps(document).encode(), 0o600)
+
+
+def generate() -> SigningKeys:
+    """New keys, one of each algorithm; takes a tenth of a second, or three."""
+    # To the second, so that no other key of the domain has had the name, not even of an account that is gone.
+    moment = f"{now():%Y%m%d-%H%M%S}"
+    return SigningKeys(keys=(_rsa(f"rsa-{moment}"), _ed25519(f"ed25519-{moment}")))
+
+
+def _rsa(selector: str) -> SigningKey:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS)
+    private = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return SigningKey(selector=selector, algorithm="rsa", private=_base64(private), public=_base64(public))
+
+
+def _ed25519(selector: str) -> SigningKey:
+    key = ed25519.Ed25519PrivateKey.generate()
+    private, public = _base64(key.private_bytes_raw()), _base64(key.public_key().public_bytes_raw())
+    return SigningKey(selector=selector, algorithm="ed25519", private=private, public=public)
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
