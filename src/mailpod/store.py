@@ -221,7 +221,14 @@ class Store:
         """Remove all of the desired state and the keys; what else lies in the folder stays."""
         for name in ("accounts", "deleted", "aliases", "nodes", "logs", "secrets"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
-        locks = (".lock", ".tables", ".converge", ".system", *(path.name for path in self.folder.glob(".move-*")))
+        locks = (
+            ".lock",
+            ".tables",
+            ".converge",
+            ".system",
+            ".dkim",
+            *(path.name for path in self.folder.glob(".move-*")),
+        )
         for name in ("compose.env", "compose.override.json", *locks, "system.toml"):
             (self.folder / name).unlink(missing_ok=True)
 

@@ -15,6 +15,8 @@ _FOLDER = "/data/lib/identity"
 _TABLES = "/data/etc/tables/identity"
 _SOCKET = "/run/identity/milter"
 _PATIENCE = 300
+# Tells who comes next (rspamd/signing.lua) that a message is the account's own, and no forward.
+_AUTHOR = "X-Mailpod-Author"
 
 accounts = Table(f"{_TABLES}/accounts")
 readers = Table(f"{_TABLES}/readers")
@@ -34,6 +36,7 @@ class Session(Milter.Base):
         self._readers: set[str] = set()
         self._content = Content(domain)
         self._given: list[str] = []
+        self._authors = 0
         if self.getsymval("{daemon_name}") != "accounts":
             return Milter.CONTINUE
         login = self.getsymval("{auth_authen}")
@@ -67,6 +70,7 @@ class Session(Milter.Base):
         if name.strip().lower() == HEADER.lower():
             self._given.append(value)
             return Milter.CONTINUE
+        self._authors += name.strip().lower() == _AUTHOR.lower()
         self._content.header(name, value)
         if self._message:
             self._message.header(name, value)
@@ -88,6 +92,10 @@ class Session(Milter.Base):
                 return self._refuse(self._message.account.name, refusal)
         for index in range(len(self._given), 0, -1):
             self.chgheader(HEADER, index, "")
+        for index in range(self._authors, 0, -1):
+            self.chgheader(_AUTHOR, index, "")
+        if self._message and not self._message.is_foreign:
+            self.addheader(_AUTHOR, self._message.account.name)
         if self._readers:
             self.addheader(HEADER, seals.make(self._content, self._readers))
         return Milter.CONTINUE
