@@ -95,6 +95,8 @@ def _converge(context: Context) -> list[Step]:
         with _collected(problems):
             tidy()
     _finish_purges(context)
+    for owner in context.signers().values():
+        context.signing.forget_old(owner)
     push_tables(context)
 
     def check(account: Account) -> None:
