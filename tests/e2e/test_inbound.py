@@ -1,4 +1,4 @@
-"""What comes from outside: who vouches for it is looked up and written down, spam is marked or refused, and never bounced."""
+"""What comes from outside: who vouches for it is written on it, spam is marked or refused, and nothing is bounced."""
 
 import smtplib
 import time
