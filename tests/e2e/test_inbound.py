@@ -102,8 +102,8 @@ def test_spam_goes_to_junk_unless_its_owner_wants_it_elsewhere(system: System) -
     for subject, one in (("", word), ("wanted", wanted)):
         message = compose("someone@outside.test", account.address, one, subject=subject, body=f"{MARKED}\n")
         assert handed_in(system, message, account.address) == 250
-    assert system.wait_for(account, word, "Junk")["X-Spam"] == "Yes"
-    system.wait_for(account, wanted, "Drafts")
+    assert system.wait_for(account, word, f"{PREFIX[system.stack]}Junk")["X-Spam"] == "Yes"
+    system.wait_for(account, wanted, f"{PREFIX[system.stack]}Drafts")
 
 
 @pytest.fixture
