@@ -224,9 +224,10 @@ class Store:
         locks = (
             ".lock",
             ".tables",
-            ".dns",
             ".converge",
             ".system",
+            ".dkim",
+            ".dns",
             *(path.name for path in self.folder.glob(".move-*")),
         )
         for name in ("compose.env", "compose.override.json", *locks, "system.toml"):

@@ -1,6 +1,7 @@
 """A system whose engine, channel and file system are under a test's control."""
 
 import os
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,10 +12,11 @@ from tests.fakes.nameserver import FakeNameserver
 from tests.fakes.steps import Steps, count_writes
 
 from mailpod.model import layout
+from mailpod.model.dkim import SigningKey, SigningKeys
 from mailpod.model.records import Account, Node, System, now
 from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_ROLE, Machine
 from mailpod.model.tables import render
-from mailpod.services import accounts, dns, images, installation, passwords
+from mailpod.services import accounts, dns, images, installation, passwords, signing
 from mailpod.services.context import Context
 from mailpod.services.nameserver import sets
 from mailpod.store import Store
@@ -26,6 +28,15 @@ KEYS = {"etc/tls/key.pem", "etc/tls/cert.pem", "etc/relay/sasl_passwd", "etc/quo
 
 def _nothing(*_anything: object) -> None:
     pass
+
+
+def signing_keys(number: int = 0) -> SigningKeys:
+    """Keys that sign nothing, all of a number known by it."""
+    keys = (
+        SigningKey(selector=f"{kind}-{number}", algorithm=kind, private="cHJpdmF0ZQ==", public="cHVibGlj")
+        for kind in ("rsa", "ed25519")
+    )
+    return SigningKeys(keys=tuple(keys))
 
 
 class FakeSystem:
@@ -161,11 +172,18 @@ class FakeSystem:
         owners = {v.labels[LABEL_ID] for v in self.world.volumes.values() if LABEL_ID in v.labels}
         assert owners <= {a.id for a in wanted.values()} | kept, "a volume belongs to nobody"
         assert not any(a.purge for a in self.store.deleted())
-        secrets = context.keys.relay_secrets(a.id for a in wanted.values())
-        rendered = render(context.system, wanted.values(), self.store.aliases(), secrets, self.store.deleted())
+        ids = {a.id for a in wanted.values()}
+        assert {"main", *ids} <= self.signers()
+        secrets = context.keys.relay_secrets(ids)
+        keys = context.signing_keys()
+        rendered = render(context.system, wanted.values(), self.store.aliases(), secrets, keys, self.store.deleted())
         assert self.tables() == rendered
         if context.system.dns == "built-in":
             assert self.world.zones[layout.nameserver_container(self.instance)] == sets(dns.records(context))
+
+    def signers(self) -> set[str]:
+        """Names of the files of signing keys in the state folder."""
+        return {path.stem for path in (self.folder / "secrets" / "dkim").glob("*.toml")}
 
     def identities(self) -> set[str]:
         """Names of the identities in the state folder."""
@@ -183,6 +201,9 @@ def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSystem:
     # As slow as a password is to be checked, for every account of every test.
     monkeypatch.setattr(passwords, "_MEMORY_KIB", 8)
     monkeypatch.setattr(passwords, "_YESCRYPT_COST", 1)
+    # An RSA key takes a tenth of a second.
+    numbers = count()
+    monkeypatch.setattr(signing, "generate", lambda: signing_keys(next(numbers)))
     return FakeSystem(tmp_path / "state")
 
 

@@ -8,6 +8,7 @@ import Milter
 from identity.message import Message, Refusal
 from identity.rate import Rate
 from identity.refusals import Refusals
+from identity.results import claims_to_be
 from identity.seal import HEADER, Content, Seals
 from identity.tables import Account, Table, plain
 
@@ -15,12 +16,17 @@ _FOLDER = "/data/lib/identity"
 _TABLES = "/data/etc/tables/identity"
 _SOCKET = "/run/identity/milter"
 _PATIENCE = 300
+# Tells who comes next (rspamd/signing.lua) that a message is the account's own, and no forward.
+AUTHOR = "X-Mailpod-Author"
+# Nobody else's word for these is taken; of the last, those that name this host.
+_SEAL, _AUTHOR, _RESULTS = HEADER.lower(), AUTHOR.lower(), "authentication-results"
 
 accounts = Table(f"{_TABLES}/accounts")
 readers = Table(f"{_TABLES}/readers")
 rate = Rate(f"{_FOLDER}/sent")
 refusals = Refusals("/data/lib/refusals/identity")
-domain = socket.gethostname().partition(".")[2].lower()
+host = socket.gethostname().lower()
+domain = host.partition(".")[2]
 with open(f"{_FOLDER}/key", "rb") as file:
     seals = Seals(file.read())
 
@@ -34,6 +40,7 @@ class Session(Milter.Base):
         self._readers: set[str] = set()
         self._content = Content(domain)
         self._given: list[str] = []
+        self._ours: dict[str, list[bool]] = {name: [] for name in (_SEAL, _AUTHOR, _RESULTS)}
         if self.getsymval("{daemon_name}") != "accounts":
             return Milter.CONTINUE
         login = self.getsymval("{auth_authen}")
@@ -64,7 +71,10 @@ class Session(Milter.Base):
     @Milter.noreply
     def header(self, name: str, value: str) -> int:
         """A header, as Postfix would deliver it."""
-        if name.strip().lower() == HEADER.lower():
+        plain_name = name.strip().lower()
+        if plain_name in self._ours:
+            self._ours[plain_name].append(plain_name != _RESULTS or claims_to_be(value, host))
+        if plain_name == _SEAL:
             self._given.append(value)
             return Milter.CONTINUE
         self._content.header(name, value)
@@ -86,8 +96,12 @@ class Session(Milter.Base):
                 self._message.end(self._given, self._content)
             except Refusal as refusal:
                 return self._refuse(self._message.account.name, refusal)
-        for index in range(len(self._given), 0, -1):
-            self.chgheader(HEADER, index, "")
+        for name, removed in self._ours.items():
+            for index in range(len(removed), 0, -1):
+                if removed[index - 1]:
+                    self.chgheader(name, index, "")
+        if self._message and not self._message.is_foreign:
+            self.addheader(AUTHOR, self._message.account.name)
         if self._readers:
             self.addheader(HEADER, seals.make(self._content, self._readers))
         return Milter.CONTINUE

@@ -31,6 +31,10 @@ class SigningKey(BaseModel):
     public: str
     retired: datetime | None = None
 
+    def record(self, domain: str) -> str:
+        """The name of its TXT record (RFC 6376 section 3.6.2.1)."""
+        return f"{self.selector}._domainkey.{domain}"
+
     @property
     def text(self) -> str:
         """The text of its TXT record (RFC 6376 section 3.6.1)."""

@@ -7,6 +7,7 @@ import base64
 import hashlib
 from collections.abc import Iterable, Mapping
 
+from mailpod.model.dkim import SigningKeys
 from mailpod.model.names import ROLES
 from mailpod.model.networks import account_address
 from mailpod.model.records import FILTERS, NO_QUOTA, Account, Alias, System
@@ -34,6 +35,7 @@ def render(
     accounts: Iterable[Account],
     aliases: Iterable[Alias],
     relay_secrets: Mapping[str, str],
+    signing_keys: Mapping[str, SigningKeys],
     kept: Iterable[Account] = (),
 ) -> dict[str, str]:
     """All of main's tables.
@@ -41,6 +43,7 @@ def render(
     Args:
         accounts: those that exist, without the deleted ones.
         relay_secrets: by account id, what the account proves itself with at main's relay.
+        signing_keys: by domain, what mail from it is signed with.
         kept: deleted accounts that can come back.
 
     A frozen account's mail is accepted and put on hold, and nothing else of it works.
@@ -70,6 +73,7 @@ def render(
         "dovecot/logins": _logins(system, active),
         "dovecot/sieve": _filters(system, active),
         "dovecot/relay": _lines(f"{a.name}:{_sha256(relay_secrets[a.id])}" for a in active),
+        "rspamd/keys": _signers(signing_keys),
         "ssh/jump_keys": _jump_keys(system, active),
         "roundcube/identities": _identities(system, active, [*frozen, *kept]),
     }
@@ -255,6 +259,14 @@ def _webmail_login(account: Account) -> str:
 
 def _sha256(secret: str) -> str:
     return "{SHA256}" + base64.b64encode(hashlib.sha256(secret.encode()).digest()).decode()
+
+
+def _signers(signing_keys: Mapping[str, SigningKeys]) -> str:
+    text = _lines(
+        f"{domain} {key.selector} {key.private}" for domain, keys in signing_keys.items() for key in keys.signing
+    )
+    # By its first line the signer knows whether it has read this text.
+    return f"{hashlib.sha256(text.encode()).hexdigest()}\n{text}"
 
 
 def _jump_keys(system: System, people: Iterable[Account]) -> str:

@@ -108,9 +108,10 @@ def create(
         **Limits(quota=DEFAULT_QUOTA) | limits,
     )
     check_password(password)
-    # Hashing takes a processor's time on purpose; it goes on beside all that the engine takes time for.
-    with ThreadPoolExecutor(1) as pool:
+    # Both take a processor's time; they go on beside all that the engine takes time for.
+    with ThreadPoolExecutor(2) as pool:
         hashed = pool.submit(hash_password, password)
+        signing = pool.submit(context.new_signing_keys)
         require_main(context)
         ensure_images(context.engine, context.progress, [ACCOUNT[stack]])
         make_room(context)
@@ -120,6 +121,7 @@ def create(
                 account = placed(context, account, node)
                 # Before others can see the account, so that nobody makes its keys a second time.
                 context.account_identity(account)
+                context.signing.keys(account.id, signing.result)
                 context.store.save_account(account)
             context.progress(f"creating {account.name}")
             bring_up(context, account, lambda: [layout.password_file(hashed.result())])
@@ -165,7 +167,7 @@ def _undone_on_failure(context: Context, account: Account, *, purge: bool) -> It
     except BaseException:
         if not context.store.holds(account):
             if purge:
-                context.keys.forget(account.id)
+                context.forget_keys(account)
             raise
         context.progress(f"undoing {account.name}")
         try:

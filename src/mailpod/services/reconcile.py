@@ -49,6 +49,7 @@ def _table_files(context: Context) -> list[File]:
         accounts,
         context.store.aliases(),
         context.keys.relay_secrets(account.id for account in accounts),
+        context.signing_keys(),
         [one for one in context.store.deleted() if not one.purge],
     )
     return layout.table_files(tables)
@@ -95,6 +96,8 @@ def _converge(context: Context) -> list[Step]:
         with _collected(problems):
             tidy()
     _finish_purges(context)
+    for owner in context.signers().values():
+        context.signing.forget_old(owner)
     push_tables(context)
     with _collected(problems):
         dns.publish(context)
@@ -226,7 +229,7 @@ def finish_purge(context: Context, account: Account) -> None:
         return
     context.engine.remove_helpers(context.instance, account.id)
     context.engine.remove_volume(layout.account_volume(context.instance, account))
-    context.keys.forget(account.id)
+    context.forget_keys(account)
     context.store.forget_deleted(account.id)
 
 

@@ -1,4 +1,8 @@
-"""The keys that mail is signed with: secrets/dkim/main.toml for the organisation's domain, ID.toml for each account's."""
+"""The keys that mail is signed with.
+
+secrets/dkim/main.toml   those of the organisation's domain
+secrets/dkim/ID.toml     those of an account's subdomain
+"""
 
 import base64
 import tomllib
@@ -32,27 +36,27 @@ class Signing:
         Args:
             make: gives them then.
         """
-        path = self._path(owner)
-        if not path.exists():
+        if not self._path(owner).exists():
             made = (make or generate)()
             with self._store.lock("dkim"):
-                if not path.exists():
+                # Whoever was first has perhaps published them.
+                if not self._path(owner).exists():
                     self._write(owner, made)
-        return SigningKeys.model_validate(tomllib.loads(path.read_text()))
+        return self._read(owner)
 
-    def rotate(self, owner: str) -> SigningKeys:
+    def rotate(self, owner: str) -> None:
         """Give `owner` new keys, which sign from now on; the old ones stay published for a week."""
+        self.keys(owner)
         made = generate()
         with self._store.lock("dkim"):
-            self._write(owner, self.keys(owner).replaced(made, now()))
-        return self.keys(owner)
+            self._write(owner, self._read(owner).replaced(made, now()))
 
     def forget_old(self, owner: str) -> None:
-        """Remove the keys that need not be published any more."""
+        """Remove the keys of `owner` that need not be published any more."""
+        if self.keys(owner) == self.keys(owner).current(now()):
+            return
         with self._store.lock("dkim"):
-            there = self.keys(owner)
-            if there.current(now()) != there:
-                self._write(owner, there.current(now()))
+            self._write(owner, self._read(owner).current(now()))
 
     def forget(self, owner: str) -> None:
         """Remove all keys of `owner`."""
@@ -61,13 +65,16 @@ class Signing:
     def _path(self, owner: str) -> Path:
         return self._store.secrets / "dkim" / f"{owner}.toml"
 
+    def _read(self, owner: str) -> SigningKeys:
+        return SigningKeys.model_validate(tomllib.loads(self._path(owner).read_text()))
+
     def _write(self, owner: str, keys: SigningKeys) -> None:
         document = keys.model_dump(mode="json", exclude_none=True)
         write_durably(self._path(owner), tomli_w.dumps(document).encode(), 0o600)
 
 
 def generate() -> SigningKeys:
-    """New keys, one of each algorithm; takes a tenth of a second, or three."""
+    """New keys, one of each algorithm."""
     # To the second, so that no other key of the domain has had the name, not even of an account that is gone.
     moment = f"{now():%Y%m%d-%H%M%S}"
     return SigningKeys(keys=(_rsa(f"rsa-{moment}"), _ed25519(f"ed25519-{moment}")))

@@ -42,6 +42,7 @@ class World:
         prefix = (0x20010DB8 << 96) | (secrets.randbits(32) << 64)
         self.ipv6_subnet = ipaddress.IPv6Network((prefix, 64))
         self.container: Container | None = None
+        self._texts: dict[str, str] = {}
 
     @property
     def address(self) -> str:
@@ -120,7 +121,17 @@ class World:
             records += [(name, f"A {out}"), (name, f"AAAA {out6}")]
         for host in (f"{self.domain}.", *(f"{name}.{self.domain}." for name in HOSTS)):
             records += [(host, f"A {main}"), *([] if self._main else [(host, f"AAAA {main6}")])]
+        for name, text in self._texts.items():
+            parts = (text[at : at + 255] for at in range(0, len(text), 255))
+            records.append((f"{name}.", "TXT " + " ".join(f'"{part}"' for part in parts)))
         return "\n".join(f"{name} 1 IN {data}" for name, data in records)
+
+    def publish(self, texts: dict[str, str]) -> None:
+        """Add TXT records to the DNS, by name."""
+        self._texts |= texts
+        self.give("/run", "root.zone", f"{self.zone()}\n".encode())
+        self.run("sh", "-c", "kill -HUP $(pidof unbound)")
+        until(self._answers, "the outside's servers")
 
     def _answers(self) -> bool:
         greeting = self.run("bash", "-c", "read -r line </dev/tcp/127.0.0.1/25; echo $line")[1]

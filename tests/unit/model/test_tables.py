@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fakes.system import signing_keys
 
 from mailpod.model.names import ROLES, account_name
 from mailpod.model.records import MIN_QUOTA, Account, Alias, System
@@ -18,11 +19,12 @@ ALICE = Account(
     ssh_keys=("ssh-ed25519 AAAA alice",),
 )
 BOB = Account(id="b1", name="bob", created=FIRST, stack="dovecot")
+SIGNERS = {"example.org": signing_keys(1), "alice.example.org": signing_keys(2)}
 IDS = {"a1", "b1", "gone", *(f"1d{number}" for number in range(8))}
 
 
 def rendered(accounts=(ALICE, BOB), aliases=()):
-    return render(SYSTEM, accounts, aliases, {account.id: f"secret of {account.id}" for account in accounts})
+    return render(SYSTEM, accounts, aliases, {account.id: f"secret of {account.id}" for account in accounts}, SIGNERS)
 
 
 def alias(local_part, *targets):
@@ -123,7 +125,7 @@ def test_the_accounts_of_an_alias_write_as_it_where_that_is_allowed():
 def test_the_webmail_is_told_which_deleted_accounts_can_come_back():
     """So that it can drop what belonged to any other, and a new alice is not taken for the old one."""
     old = ALICE.model_copy(update={"id": "a0", "deleted": FIRST})
-    tables = render(SYSTEM, (ALICE,), (), {"a1": "secret"}, kept=(old,))
+    tables = render(SYSTEM, (ALICE,), (), {"a1": "secret"}, {}, kept=(old,))
     assert tables["roundcube/identities"] == "_a1 procmail alice alice@example.org box@alice.example.org\n_a0\n"
     assert "_a0" not in tables["dovecot/logins"]
 
@@ -311,6 +313,7 @@ LINES = {
     "dovecot/sieve": rf"(_?[a-z0-9-]+|{ADDRESS}):::::::(nologin|proxy {SERVER})",
     "dovecot/relay": r"[a-z0-9-]+:\{SHA256\}[A-Za-z0-9+/]{43}=",
     "ssh/jump_keys": r'restrict,port-forwarding(,permitopen="[a-z0-9.*-]+:22")+ ssh-[a-z0-9]+ \w+( \w+)?',
+    "rspamd/keys": r"[0-9a-f]{64}|[a-z0-9.-]+ (rsa|ed25519)-[0-9-]+ [A-Za-z0-9+/]+=*",
     "roundcube/identities": rf"_[a-z0-9]+( (procmail|sieve) [a-z0-9-]+ {ADDRESS} {ADDRESS})?",
 }
 
@@ -323,7 +326,7 @@ def test_every_line_of_every_table_is_well_formed_and_no_key_comes_twice(state):
         assert text == "" or text.endswith("\n")
         lines = text.splitlines()
         assert all(re.fullmatch(LINES[name], line) for line in lines), name
-        if name != "ssh/jump_keys":
+        if name not in {"ssh/jump_keys", "rspamd/keys"}:
             keys = [re.split(r"[ \t]|:::|:\{", line)[0] for line in lines]
             assert len(keys) == len(set(keys)), name
 
@@ -335,3 +338,22 @@ def test_secrets_are_not_in_the_tables(state):
 
 def test_the_names_these_tests_use_can_be_accounts():
     assert [account_name(name) for name in NAMES] == NAMES
+
+
+def test_the_signer_has_the_keys_that_sign_by_domain_in_the_order_of_the_signatures():
+    retired = signing_keys(1).replaced(signing_keys(3), FIRST)
+    tables = render(SYSTEM, (), (), {}, {"example.org": retired, "alice.example.org": signing_keys(2)})
+    lines = [line.split() for line in tables["rspamd/keys"].splitlines()[1:]]
+    assert [line[:2] for line in lines] == [
+        ["example.org", "rsa-3"],
+        ["example.org", "ed25519-3"],
+        ["alice.example.org", "rsa-2"],
+        ["alice.example.org", "ed25519-2"],
+    ]
+
+
+def test_the_signers_table_has_another_first_line_whenever_the_rest_is_another():
+    def first(keys):
+        return render(SYSTEM, (), (), {}, {"example.org": keys})["rspamd/keys"].splitlines()[0]
+
+    assert first(signing_keys(1)) == first(signing_keys(1)) != first(signing_keys(2))
