@@ -9,7 +9,7 @@ from tests.fakes.channel import FakeChannel
 from tests.fakes.engine import FakeEngine, World
 from tests.fakes.steps import Steps, count_writes
 
-from mailpod.model import layout
+from mailpod.model import layout, web
 from mailpod.model.records import Account, Node, System, now
 from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_ROLE, Machine
 from mailpod.model.tables import render
@@ -158,7 +158,7 @@ class FakeSystem:
         assert not any(a.purge for a in self.store.deleted())
         secrets = context.keys.relay_secrets(a.id for a in wanted.values())
         rendered = render(context.system, wanted.values(), self.store.aliases(), secrets, self.store.deleted())
-        assert self.tables() == rendered
+        assert self.tables() == rendered | web.render(context.system)
 
     def identities(self) -> set[str]:
         """Names of the identities in the state folder."""
