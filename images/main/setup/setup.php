@@ -38,7 +38,7 @@ $document = strtr(
 
 function code(string $url): string
 {
-    require_once 'BaconQrCode/autoload.php';
+    require_once 'Bacon/BaconQrCode/autoload.php';
     $renderer = new BaconQrCode\Renderer\ImageRenderer(
         new BaconQrCode\Renderer\RendererStyle\RendererStyle(240),
         new BaconQrCode\Renderer\Image\SvgImageBackEnd(),
