@@ -1,7 +1,7 @@
 <?php
 
-// Answers with one of the control plane's templates (src/mailpod/model/web.py), in which what depends on the address that
-// the client names is put. Whether there is such an account is not looked at, so nobody learns it here.
+// Answers with one of the control plane's templates (src/mailpod/model/web.py), and puts in what depends on the address
+// that the client names. Whether there is such an account is not looked at, so nobody learns it here.
 
 $documents = [
     '/setup' => ["setup.{$_SERVER['SETUP_LANGUAGE']}.html", 'text/html; charset=utf-8'],
@@ -49,7 +49,8 @@ function code(string $url): string
 
 if ($path === '/setup') {
     header('Vary: Accept-Language');
-    $document = preg_replace_callback('/^%QR (.*)%$/m', fn($found) => $address === '' ? '' : code($found[1]), $document);
+    $draw = fn($found) => $address === '' ? '' : code($found[1]);
+    $document = preg_replace_callback('/^%QR (.*)%$/m', $draw, $document);
 } elseif ($path === '/setup.mobileconfig') {
     header("Content-Disposition: attachment; filename=\"$address.mobileconfig\"");
 }

@@ -45,8 +45,8 @@ _FRENCH = {
     "host": "Serveur",
     "port": "Port",
     "security": "Sécurité",
-    "login": "Nom d'utilisateur : votre adresse. Mot de passe : le vôtre, ou celui que votre administrateur vous a donné "
-    "pour cette application.",
+    "login": "Nom d'utilisateur : votre adresse. Mot de passe : le vôtre, ou celui que votre administrateur vous a "
+    "donné pour cette application.",
     "scan": "Sur votre téléphone",
     "scan_text": "Scannez ce code pour y ouvrir cette page.",
     "webmail": "Vers le webmail",
