@@ -11,7 +11,7 @@ from tests.fakes.engine import FakeEngine, World
 from tests.fakes.nameserver import FakeNameserver
 from tests.fakes.steps import Steps, count_writes
 
-from mailpod.model import layout
+from mailpod.model import layout, web
 from mailpod.model.dkim import SigningKey, SigningKeys
 from mailpod.model.records import Account, Node, System, now
 from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_ROLE, Machine
@@ -177,7 +177,7 @@ class FakeSystem:
         secrets = context.keys.relay_secrets(ids)
         keys = context.signing_keys()
         rendered = render(context.system, wanted.values(), self.store.aliases(), secrets, keys, self.store.deleted())
-        assert self.tables() == rendered
+        assert self.tables() == rendered | web.render(context.system)
         if context.system.dns == "built-in":
             assert self.world.zones[layout.nameserver_container(self.instance)] == sets(dns.records(context))
 

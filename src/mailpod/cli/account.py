@@ -78,6 +78,7 @@ def as_json(view: AccountView) -> dict[str, Any]:
         "created": account.created.isoformat(),
         "frozen": account.frozen.isoformat() if account.frozen else None,
         "image": view.image,
+        "setup_page": view.setup_page,
     }
 
 
@@ -134,6 +135,7 @@ def create(
         ("address", made.account.canonical(made.domain)),
         ("also", made.account.short(made.domain)),
         ("login", made.account.name),
+        ("set up", made.setup_page),
     ]
     if not password_stdin:
         rows.append(("password", f"{password}   (shown once)"))

@@ -13,6 +13,9 @@ from mailpod.model.records import DNS_PORT, EVERYWHERE, NO_QUOTA, PORTS, Account
 from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_INSTANCE, LABEL_ROLE, Network, WorkloadSpec
 from mailpod.model.tables import internal_name, quota_token
 
+MAIN_HOSTS = ("mail", "webmail", "imap", "smtp", "autoconfig", "autodiscover", "mta-sts")
+"""Main's hosts in the system's domain."""
+
 _MOUNT = "/data"
 # Main, which all mail passes, has 1024.
 _CPU_WEIGHT = 128
@@ -141,8 +144,7 @@ def account_names(system: System, account: Account) -> tuple[str, ...]:
 
 def main_names(system: System) -> tuple[str, ...]:
     """DNS names main answers to."""
-    hosts = [f"{host}.{system.domain}" for host in ("mail", "webmail", "imap", "smtp")]
-    return system.domain, *hosts, internal_name("main")
+    return system.domain, *(f"{host}.{system.domain}" for host in MAIN_HOSTS), internal_name("main")
 
 
 def account_spec(system: System, account: Account, image: str, *, guarded: bool = False) -> WorkloadSpec:

@@ -123,6 +123,10 @@ class System(_Record):
         port = self.port("https")
         return f"https://webmail.{self.domain}" + ("" if port == 443 else f":{port}")
 
+    def setup_page(self, address: str) -> str:
+        """The URL at which the owner of an address is told how to set up mail clients."""
+        return f"{self.webmail()}/setup?address={address}"
+
 
 class Limits(TypedDict, total=False):
     """What an account may take, as `Account` has it; what is left out is as it was, or the default."""

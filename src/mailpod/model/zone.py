@@ -1,10 +1,11 @@
 """The organisation's DNS zone, as a function of the desired state alone.
 
 What mail needs of DNS is small and regular: one name takes all mail, so every account's subdomain has that host as its
-MX (RFC 5321 section 5.1), and what else is there says who may send (SPF, RFC 7208; DMARC, RFC 7489), what key the MX
-shows (DANE, RFC 7672), and where mail clients find their servers (RFC 6186, RFC 8314).
+MX (RFC 5321 section 5.1). The rest says who may send (SPF, RFC 7208; DMARC, RFC 7489), which key the MX shows (DANE, RFC
+7672) and that it shows one (MTA-STS, RFC 8461), and where mail clients find their servers (RFC 6186, RFC 8314).
 """
 
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,11 +14,11 @@ from mailpod.model import layout
 from mailpod.model.dkim import DkimRecord
 from mailpod.model.records import Account, System
 from mailpod.model.tables import system_host
+from mailpod.model.web import mta_sts_policy
 
 TTL = 300
 """Seconds that others may remember a record for: as long as a change takes to be seen everywhere."""
 
-_HOSTS = ("mail", "webmail", "imap", "smtp", "autoconfig", "autodiscover")
 _SERVICES = {
     "_imap": ("imap", "imap"),
     "_imaps": ("imaps", "imap"),
@@ -67,7 +68,7 @@ def of_system(system: System, certificate_key: str) -> list[Record]:
     """
     domain = system.domain
     found = [Record(domain, "MX", f"10 {system_host(system)}.", required=True)]
-    for host in (domain, *(f"{name}.{domain}" for name in _HOSTS)):
+    for host in (domain, *(f"{name}.{domain}" for name in layout.MAIN_HOSTS)):
         found += _addresses(host, layout.public_addresses(system), required=host == system_host(system))
     found += [
         _spf(domain, system),
@@ -75,6 +76,8 @@ def of_system(system: System, certificate_key: str) -> list[Record]:
         Record(system_host(system), "TXT", text("v=spf1 a -all")),
         Record(f"_dmarc.{domain}", "TXT", text(f"v=DMARC1; p=quarantine; rua=mailto:postmaster@{domain}")),
         Record(f"_smtp._tls.{domain}", "TXT", text(f"v=TLSRPTv1; rua=mailto:postmaster@{domain}")),
+        # Another one whenever the policy is another (RFC 8461 section 3.1).
+        Record(f"_mta-sts.{domain}", "TXT", text(f"v=STSv1; id={_short_digest(mta_sts_policy(system))}")),
         *_services(domain, system),
     ]
     if system.dns == "built-in":
@@ -135,6 +138,10 @@ def text(value: str) -> str:
 
 def _addresses(host: str, addresses: Iterable[str], *, required: bool) -> list[Record]:
     return [Record(host, "AAAA" if ":" in one else "A", one, required) for one in addresses]
+
+
+def _short_digest(value: str) -> str:
+    return hashlib.sha256(value.encode()).hexdigest()[:32]
 
 
 def _spf(name: str, system: System) -> Record:

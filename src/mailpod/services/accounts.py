@@ -42,6 +42,7 @@ class AccountView:
         status: `frozen`, `running`, `unhealthy`, `restarting`, `stopped` or `missing`.
         ipv4: address on the system's network; empty while it is not running.
         ipv6: the address it has for good; empty where it has none.
+        setup_page: URL that tells its owner how to set up mail clients.
     """
 
     account: Account
@@ -50,17 +51,27 @@ class AccountView:
     image: str
     ipv4: str
     ipv6: str
+    setup_page: str
 
 
 def view(context: Context, account: Account, workload: Workload | None) -> AccountView:
     """Join an account with its container, if it has one."""
-    ipv6 = layout.account_ipv6(context.system, account)
     if workload is None:
-        status = "frozen" if account.frozen else "missing"
-        return AccountView(account, context.system.domain, status, "", "", ipv6)
-    # One that runs all the same, because somebody started it by hand, is told.
-    status = "frozen" if account.frozen and not workload.runs else workload.status
-    return AccountView(account, context.system.domain, status, workload.image, workload.ipv4, ipv6)
+        status, image, ipv4 = "frozen" if account.frozen else "missing", "", ""
+    else:
+        # One that runs all the same, because somebody started it by hand, is told.
+        status = "frozen" if account.frozen and not workload.runs else workload.status
+        image, ipv4 = workload.image, workload.ipv4
+    domain = context.system.domain
+    return AccountView(
+        account,
+        domain,
+        status,
+        image,
+        ipv4,
+        ipv6=layout.account_ipv6(context.system, account),
+        setup_page=context.system.setup_page(account.short(domain)),
+    )
 
 
 def views(context: Context) -> list[AccountView]:

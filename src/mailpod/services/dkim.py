@@ -1,6 +1,7 @@
 """What the world knows the organisation's mail by: the signing keys, shown and replaced."""
 
 from mailpod.model.dkim import SigningKey
+from mailpod.services import dns
 from mailpod.services.context import Context
 from mailpod.services.installation import require_main
 from mailpod.services.reconcile import push_tables
@@ -37,6 +38,8 @@ def rotate(context: Context, name: str | None = None) -> list[tuple[str, Signing
     for domain, owner in owners.items():
         context.progress(f"making new keys for {domain}")
         context.signing.rotate(owner)
+    # First, so that whoever gets the first message with a new signature finds the key.
+    dns.publish(context)
     push_tables(context)
     return views(context, name)
 

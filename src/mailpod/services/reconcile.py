@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from mailpod.model import layout
+from mailpod.model import layout, web
 from mailpod.model.archive import File
 from mailpod.model.errors import MailpodError
 from mailpod.model.plan import Create, Halt, Remove, Replace, Start, Step, describe, plan
@@ -52,7 +52,7 @@ def _table_files(context: Context) -> list[File]:
         context.signing_keys(),
         [one for one in context.store.deleted() if not one.purge],
     )
-    return layout.table_files(tables)
+    return layout.table_files(tables | web.render(context.system))
 
 
 def steps(context: Context) -> list[Step]:

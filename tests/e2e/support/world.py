@@ -16,7 +16,7 @@ from tests.e2e.support.wait import until
 SOURCE = Path(__file__).resolve().parents[2] / "outside"
 IMAGE = "mailpod/outside:test"
 INBOX = "/mail/inbox/new"
-HOSTS = ("mail", "webmail", "imap", "smtp")
+HOSTS = ("mail", "webmail", "imap", "smtp", "autoconfig", "autodiscover", "mta-sts")
 
 
 class World:

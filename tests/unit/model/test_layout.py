@@ -45,6 +45,9 @@ def test_names_in_certificates():
         "webmail.example.org",
         "imap.example.org",
         "smtp.example.org",
+        "autoconfig.example.org",
+        "autodiscover.example.org",
+        "mta-sts.example.org",
         "main.mailpod.internal",
     )
 
