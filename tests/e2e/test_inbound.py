@@ -15,6 +15,8 @@ ANN = f"ann@{STRICT}"
 # Rspamd's own, one to refuse and one to mark.
 GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 MARKED = "YJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
+# By stack: how its folders' names begin, and a filter of an owner's.
+PREFIX = {"dovecot": "", "classic": "INBOX."}
 OWN_FILTER = {
     "dovecot": (
         ".dovecot.sieve",
