@@ -1,6 +1,7 @@
 """Mail clients set themselves up: with Mozilla's files, Microsoft's, Apple's, and by a page for people."""
 
 import plistlib
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -169,19 +170,17 @@ def test_two_addresses_have_profiles_that_do_not_replace_each_other(system: Syst
 
 def test_a_stranger_does_not_learn_who_exists(system: System, alice: Account) -> None:
     """What is answered for an address that nobody has differs in the address alone, and in the ids made of it."""
-    nobody = "nemo5"  # as long as alice
     for url in (
         f"https://webmail.{system.domain}/setup.mobileconfig?address={{}}",
         f"https://autodiscover.{system.domain}/autodiscover/autodiscover.xml?address={{}}",
         f"https://autoconfig.{system.domain}/mail/config-v1.1.xml?emailaddress={{}}",
     ):
         known = ask(system, url.format(alice.short_address))
-        unknown = ask(system, url.format(f"{nobody}@{system.domain}"))
+        unknown = ask(system, url.format(f"nemo@{system.domain}"))
         assert (known.status, unknown.status) == (200, 200)
-        assert len(known.body) == len(unknown.body)
         assert known.headers.keys() == unknown.headers.keys()
-        lines = zip(known.body.splitlines(), unknown.body.splitlines(), strict=True)
-        assert all(a == b.replace(nobody, alice.name) or "Payload" in known.body for a, b in lines)
+        ids = re.compile("[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}")
+        assert ids.sub("", known.body) == ids.sub("", unknown.body.replace("nemo", alice.name))
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_submission_takes_every_form_of_the_login(
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("name", ["imap", "smtp", "mail", "webmail", ""])
+@pytest.mark.parametrize("name", ["imap", "smtp", "mail", "webmail", "autoconfig", "autodiscover", "mta-sts", ""])
 def test_the_certificate_is_good_for_every_name_of_the_system(system: System, name: str) -> None:
     host = f"{name}.{system.domain}".removeprefix(".")
     raw = socket.create_connection((host, system.port(993)), timeout=10)
