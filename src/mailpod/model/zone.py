@@ -1,7 +1,8 @@
 """The organisation's DNS zone, as a function of the desired state alone.
 
 One name takes all mail, so every account's subdomain has that host as its MX (RFC 5321 section 5.1). The rest says
-who may send (SPF, RFC 7208; DMARC, RFC 7489), which key the MX shows (DANE, RFC 7672) and that it shows one (MTA-STS, RFC 8461), and where mail clients find their servers (RFC 6186, RFC 8314).
+who may send (SPF, RFC 7208; DMARC, RFC 7489), which key the MX shows (DANE, RFC 7672) and that it shows one (MTA-STS,
+RFC 8461), and where mail clients find their servers (RFC 6186, RFC 8314).
 """
 
 import hashlib
