@@ -1,6 +1,7 @@
 """Mail comes in, goes out and passes between accounts, whatever a message may look like."""
 
 from email.message import EmailMessage
+from email.utils import formatdate
 
 import pytest
 from tests.e2e.support.mail import compose, token
@@ -105,9 +106,8 @@ def test_8bit_text_survives_unchanged(system: System, alice: Account, bob: Accou
 
 
 def eight_bit(sender: str, recipient: str, word: str, text: str) -> bytes:
-    head = f"From: {sender}\r\nTo: {recipient}\r\nSubject: eight {word}\r\nMIME-Version: 1.0\r\n"
     kind = "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
-    return (head + kind + text + "\r\n").encode()
+    return (head(sender, recipient, f"eight {word}", word) + kind + text + "\r\n").encode()
 
 
 def test_internationalised_addresses_pass_in_both_directions(system: System, alice: Account) -> None:
@@ -129,8 +129,14 @@ def test_internationalised_addresses_pass_in_both_directions(system: System, ali
 
 
 def unicode_message(sender: str, recipient: str, word: str) -> bytes:
-    head = f"From: {sender}\r\nTo: {recipient}\r\nSubject: Grüße {word}\r\n"
-    return f"{head}Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n½\r\n".encode()
+    kind = "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+    return f"{head(sender, recipient, f'Grüße {word}', word)}{kind}½\r\n".encode()
+
+
+def head(sender: str, recipient: str, subject: str, word: str) -> str:
+    """What every message should have, as it is."""
+    more = f"Date: {formatdate()}\r\nMessage-ID: <{word}@outside.test>\r\nMIME-Version: 1.0\r\n"
+    return f"From: {sender}\r\nTo: {recipient}\r\nSubject: {subject}\r\n{more}"
 
 
 def large_message(sender: str, recipient: str, word: str) -> EmailMessage:
