@@ -34,7 +34,7 @@ _FRENCH = {
     "address": "Votre adresse",
     "show": "Afficher",
     "automatic": "Thunderbird, Outlook, Evolution, K-9 Mail, FairEmail",
-    "automatic_text": "Ajoutez un compte, donnez votre adresse et votre mot de passe : le reste se trouve tout seul.",
+    "automatic_text": "Ajoutez un compte, donnez votre adresse et votre mot de passe\u00a0: le reste se trouve tout seul.",
     "apple": "iPhone, iPad, Mac",
     "apple_text": "Téléchargez le profil, installez-le dans les réglages, et donnez votre mot de passe quand on vous "
     "le demande.",
@@ -45,8 +45,8 @@ _FRENCH = {
     "host": "Serveur",
     "port": "Port",
     "security": "Sécurité",
-    "login": "Nom d'utilisateur : votre adresse. Mot de passe : le vôtre, ou celui que votre administrateur vous a "
-    "donné pour cette application.",
+    "login": "Nom d'utilisateur\u00a0: votre adresse. Mot de passe\u00a0: le vôtre, ou celui que votre administrateur "
+    "vous a donné pour cette application.",
     "scan": "Sur votre téléphone",
     "scan_text": "Scannez ce code pour y ouvrir cette page.",
     "webmail": "Vers le webmail",

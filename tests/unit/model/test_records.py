@@ -95,3 +95,8 @@ def test_where_this_host_reaches_main(bind, local):
 def test_the_webmail_names_its_port_only_when_it_must():
     assert system().webmail() == "https://webmail.example.org"
     assert system(port_base=20000).webmail() == "https://webmail.example.org:20443"
+
+
+def test_the_link_that_sets_clients_up_names_the_address():
+    link = "https://webmail.example.org:20443/setup?address=alice@example.org"
+    assert system(port_base=20000).setup_page("alice@example.org") == link
