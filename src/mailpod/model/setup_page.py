@@ -34,7 +34,8 @@ _FRENCH = {
     "address": "Votre adresse",
     "show": "Afficher",
     "automatic": "Thunderbird, Outlook, Evolution, K-9 Mail, FairEmail",
-    "automatic_text": "Ajoutez un compte, donnez votre adresse et votre mot de passe\u00a0: le reste se trouve tout seul.",
+    "automatic_text": "Ajoutez un compte, donnez votre adresse et votre mot de passe\u00a0: le reste se trouve tout "
+    "seul.",
     "apple": "iPhone, iPad, Mac",
     "apple_text": "Téléchargez le profil, installez-le dans les réglages, et donnez votre mot de passe quand on vous "
     "le demande.",
