@@ -25,6 +25,8 @@ _SERVICES = {
     "_sieve": ("sieve", "imap"),
     "_submission": ("submission", "smtp"),
     "_submissions": ("submissions", "smtp"),
+    # Outlook's, of Microsoft's MS-OXDISCO
+    "_autodiscover": ("https", "autodiscover"),
 }
 _STRING = 255
 

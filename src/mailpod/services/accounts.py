@@ -378,7 +378,8 @@ def undelete(context: Context, name: str) -> AccountView:
     if layout.account_volume(context.instance, account) not in context.engine.volumes(context.instance):
         raise NotFound(f"the volume of {wanted!r} is gone", "restore it from a backup")
     ensure_images(context.engine, context.progress, [ACCOUNT[account.stack]])
-    with context.lock("converge", shared=True), _undone_on_failure(context, account, purge=False):
+    # What is undone was deleted when it was.
+    with context.lock("converge", shared=True), _undone_on_failure(context, kept[-1], purge=False):
         with context.store.lock():
             check_free(context, wanted)
             context.store.save_account(account)

@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import copy
 import shutil
+from datetime import timedelta
 
 import pytest
 from tests.fakes.steps import Killed, Steps, full_disk
@@ -11,7 +12,7 @@ from tests.fakes.system import PASSWORD, FakeSystem, counting
 
 from mailpod.model import layout
 from mailpod.model.errors import EngineUnreachable, MailpodError
-from mailpod.model.records import MIN_MEMORY
+from mailpod.model.records import MIN_MEMORY, now
 from mailpod.services import accounts, aliases, freezing, installation, migrating
 
 
@@ -273,8 +274,9 @@ def test_the_undo_of_a_create_leaves_another_systems_container_alone(tmp_path, s
     other.check_converged()
 
 
-def test_an_undelete_that_fails_leaves_the_account_deleted_and_kept(ready):
+def test_an_undelete_that_fails_leaves_the_account_deleted_and_kept(ready, monkeypatch):
     before = ready.state_but_keys()
+    monkeypatch.setattr(accounts, "now", lambda: now() + timedelta(hours=1))
     ready.world.broken_images = {image for image in ready.world.images if "account" in image}
     with pytest.raises(MailpodError):
         accounts.undelete(ready.process(), "gone")
