@@ -177,13 +177,13 @@ def test_lines_that_begin_with_a_dot_and_odd_line_ends_do_no_harm(system: System
     """RFC 5321 section 4.5.2; and no second message can be smuggled in behind a bare line feed."""
     word, smuggled = token(), token()
     inner = f"MAIL FROM:<a@outside.test>\r\nRCPT TO:<{alice.address}>\r\nDATA\r\nSubject: {smuggled}\r\n\r\nx\r\n.\r\n"
-    head = f"From: x@outside.test\r\nSubject: dots {word}\r\n\r\n..one\r\n....two\r\n"
+    dots = f"{head('x@outside.test', alice.address, 'dots', word)}\r\n..one\r\n....two\r\n"
     with system.mx() as session:
         session.ehlo()
         session.mail("x@outside.test")
         session.rcpt(alice.address)
         session.docmd("DATA")
-        session.send(f"{head}\n.\n{inner}".encode())
+        session.send(f"{dots}\n.\n{inner}".encode())
         assert session.getreply()[0] == 250
     after = system.post(alice.address)
     system.wait_for(alice, after)
