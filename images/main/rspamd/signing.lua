@@ -30,7 +30,8 @@ local function is_own(task)
   if tostring(daemon) == 'main' then
     return true
   end
-  return tostring(daemon) == 'accounts' and task:get_header('X-Mailpod-Author') == task:get_user()
+  local user = task:get_user()
+  return tostring(daemon) == 'accounts' and user ~= nil and task:get_header('X-Mailpod-Author') == user
 end
 
 -- The keys that have to sign a message; none for what is somebody else's.
