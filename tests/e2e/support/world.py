@@ -65,7 +65,10 @@ class World:
                 )
             }
         )
-        host = self.engine.client.api.create_host_config(init=True, dns=["127.0.0.1"])
+        # The outside does not go away when the engine of a system is started again.
+        host = self.engine.client.api.create_host_config(
+            init=True, dns=["127.0.0.1"], restart_policy={"Name": "always"}
+        )
         made = self.engine.client.api.create_container(
             IMAGE,
             name=self._name,
