@@ -70,7 +70,9 @@ class Key:
             trial = dns.message.make_query(".", "SOA")
             trial.use_tsig(dns.tsigkeyring.from_text({key.name: (key.algorithm, key.secret)}))
             trial.to_wire()
-        except (ValueError, NotImplementedError, dns.exception.DNSException) as error:
+        except KeyError as error:
+            raise ValueError(f"the algorithm {error} is not known") from error
+        except (ValueError, dns.exception.DNSException) as error:
             raise ValueError(f"its key cannot be used: {error}") from error
         return key
 
