@@ -71,7 +71,7 @@ class Key:
             trial.use_tsig(dns.tsigkeyring.from_text({key.name: (key.algorithm, key.secret)}))
             trial.to_wire()
         except KeyError as error:
-            raise ValueError(f"the algorithm {error} is not known") from error
+            raise ValueError(f"the algorithm {key.algorithm!r} is not known") from error
         except (ValueError, dns.exception.DNSException) as error:
             raise ValueError(f"its key cannot be used: {error}") from error
         return key
