@@ -1,12 +1,14 @@
 """`mailpod dns …`: the organisation's zone."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mailpod.cli import output
+from mailpod.cli import output, parse
 from mailpod.cli.state import context
+from mailpod.model.errors import InvalidInput
 from mailpod.model.zone import TTL
 from mailpod.services import dns, dns_check
 from mailpod.services.dns_check import Finding
@@ -47,6 +49,36 @@ def show(json: Json = False) -> None:
 
 
 @app.command()
+def publish(
+    server: Annotated[str, typer.Option(help="The name server that takes changes.", show_default=False)],
+    key_file: Annotated[
+        Path,
+        typer.Option(
+            exists=True, dir_okay=False, help="The key it knows, as tsig-keygen(8) writes it.", show_default=False
+        ),
+    ],
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Its port.")] = 53,
+    json: Json = False,
+) -> None:
+    """Send every record to a name server elsewhere (RFC 2136), and take back what is not wanted any more."""
+    from mailpod.services import dns_publish
+    from mailpod.services.nameserver import Key, Nameserver
+
+    here = context()
+    dns_publish.require_elsewhere(here)
+    try:
+        key = Key.read(key_file.read_text())
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"{key_file} cannot be used: {error}", "make a key with: tsig-keygen NAME") from error
+    address = parse.host_address(server, "--server")
+    count = dns_publish.publish(here, Nameserver(address, port, here.system.domain, key))
+    if json:
+        output.document({"zone": here.system.domain, "server": server, "sets": count})
+    else:
+        output.note(f"{count} sets of records are at {server}")
+
+
+@app.command()
 def check(
     resolver: Annotated[
         str | None, typer.Option(help="Whom to ask; this machine's resolver by default.", show_default=False)
@@ -57,7 +89,8 @@ def check(
     from mailpod.services.lookup import Resolver
 
     here = context()
-    found = dns_check.check(here, Resolver(resolver or here.system.resolver))
+    address = parse.host_address(resolver, "--resolver") if resolver else here.system.resolver
+    found = dns_check.check(here, Resolver(address))
     if json:
         output.document([asdict(one) for one in found])
     else:

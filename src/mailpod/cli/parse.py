@@ -1,6 +1,7 @@
 """Turning what was typed into values; refused with exit code 2 when it cannot be."""
 
 import re
+import socket
 import sys
 from pathlib import Path
 
@@ -152,6 +153,14 @@ def _public_key(path: Path, line: str) -> str:
     if not all(character.isprintable() for character in line):
         raise InvalidInput(f"{path} holds a key with control characters", _MAKE_KEY)
     return line
+
+
+def host_address(text: str, option: str) -> str:
+    """An IP address, or the first one that a host name has."""
+    try:
+        return str(socket.getaddrinfo(text, None, type=socket.SOCK_STREAM)[0][4][0])
+    except (OSError, UnicodeError) as error:
+        raise InvalidInput(f"{option} {text!r} is no host: {error}", "give its name or its address") from None
 
 
 def password_line() -> str:

@@ -130,6 +130,12 @@ def overridden(ours: Iterable[Record], own: Iterable[Record]) -> list[Record]:
     return [*(one for one in ours if stays(one)), *theirs]
 
 
+def rivals(value: str, ours: Iterable[str]) -> bool:
+    """Whether a text is of the same sort as one of ours: there must be one alone (RFC 7208 section 4.5)."""
+    sort = value.split(maxsplit=1)[0].removesuffix(";").strip('"')
+    return sort.startswith("v=") and any(one.strip('"').startswith(sort) for one in ours)
+
+
 def text(value: str) -> str:
     """A value of a TXT record: strings of at most 255 characters, which are read as one (RFC 7208 section 3.3)."""
     quoted = re.sub(r'(["\\])', r"\\\1", value)

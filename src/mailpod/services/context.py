@@ -138,10 +138,11 @@ class Context:
     @cached_property
     def nameserver(self) -> "Nameserver":
         """The system's own name server."""
-        from mailpod.services.nameserver import Nameserver
+        from mailpod.services.nameserver import Key, Nameserver
 
         system = self.system
-        return Nameserver(system.local_address(), system.dns_port(), system.domain, self.keys.dns_secret())
+        key = Key("control", "hmac-sha256", self.keys.dns_secret())
+        return Nameserver(system.local_address(), system.dns_port(), system.domain, key)
 
     @property
     def main_fingerprint(self) -> str:

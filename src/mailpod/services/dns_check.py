@@ -9,7 +9,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Literal
 
-from mailpod.model import layout
+from mailpod.model import layout, zone
 from mailpod.model.tables import system_host
 from mailpod.services import dns
 from mailpod.services.context import Context
@@ -88,19 +88,13 @@ def _compare(
         found = resolver.ask(name, kind)
     except Unknown as problem:
         return Finding(name, kind, "unknown", tuple(sorted(expected)), (), required, str(problem))
-    relevant = found & expected | {one for one in found if kind not in _OPEN or _rivals(one, expected)}
+    relevant = found & expected | {one for one in found if kind not in _OPEN or zone.rivals(one, expected)}
     verdict: Verdict = "right" if relevant == expected else "wrong" if relevant else "missing"
     if verdict != "right" and not hint:
         hint = "see: mailpod dns show"
     return Finding(
         name, kind, verdict, tuple(sorted(expected)), tuple(sorted(found)), required, "" if verdict == "right" else hint
     )
-
-
-def _rivals(value: str, expected: Iterable[str]) -> bool:
-    """Whether a text is of the same sort as one that is expected: there must be one alone (RFC 7208 section 4.5)."""
-    sort = value.split(maxsplit=1)[0].removesuffix(";").strip('"')
-    return sort.startswith("v=") and any(one.strip('"').startswith(sort) for one in expected)
 
 
 def _listed(resolver: "Resolver", address: str, where: str) -> Finding:

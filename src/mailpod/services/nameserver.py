@@ -1,7 +1,9 @@
 """A name server that takes changes of a zone: dynamic updates (RFC 2136), signed with a shared key (TSIG, RFC 8945)."""
 
 import contextlib
+import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import dns.exception
@@ -30,6 +32,10 @@ _PATIENCE = 10.0
 _ITS_OWN = {"SOA", "RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "DNSKEY", "CDS", "CDNSKEY"}
 # One message holds 64 KiB (RFC 1035 section 4.2.2), and the longest of our sets, a key's, takes half a KiB.
 _SETS_A_MESSAGE = 100
+_KEY_FILE = re.compile(
+    r'key\s+"?(?P<name>[\w.-]+)"?\s*\{\s*algorithm\s+"?(?P<algorithm>[\w-]+)"?\s*;'
+    r'\s*secret\s+"?(?P<secret>[A-Za-z0-9+/]+=*)"?\s*;\s*\}'
+)
 
 Sets: TypeAlias = dict[tuple[str, str], frozenset[str]]
 """By name and type the values of every set of records, in the one way that dnspython writes them."""
@@ -39,6 +45,38 @@ class Silent(MailpodError):
     """The name server did not answer, or broke off."""
 
 
+@dataclass(frozen=True)
+class Key:
+    """A key that is shared with a name server (TSIG).
+
+    Attributes:
+        name: by which the server knows it.
+        algorithm: such as `hmac-sha256`.
+        secret: base64.
+    """
+
+    name: str
+    algorithm: str
+    secret: str = field(repr=False)
+
+    @classmethod
+    def read(cls, text: str) -> "Key":
+        """One from a file as tsig-keygen(8) and keymgr(8) write it; raises `ValueError` when it is none."""
+        found = _KEY_FILE.search(text)
+        if not found:
+            raise ValueError('no key "NAME" { algorithm …; secret "…"; } is in it')
+        key = cls(**found.groupdict())
+        try:
+            trial = dns.message.make_query(".", "SOA")
+            trial.use_tsig(dns.tsigkeyring.from_text({key.name: (key.algorithm, key.secret)}))
+            trial.to_wire()
+        except KeyError as error:
+            raise ValueError(f"the algorithm {key.algorithm!r} is not known") from error
+        except (ValueError, dns.exception.DNSException) as error:
+            raise ValueError(f"its key cannot be used: {error}") from error
+        return key
+
+
 class Nameserver:
     """One zone on one server.
 
@@ -46,14 +84,14 @@ class Nameserver:
         address: of the server, IPv4 or IPv6.
         port: its port, TCP.
         zone: the zone's name.
-        secret: the shared key `control`, base64, for HMAC-SHA256.
+        key: what changes are signed with.
     """
 
-    def __init__(self, address: str, port: int, zone: str, secret: str) -> None:
+    def __init__(self, address: str, port: int, zone: str, key: Key) -> None:
         self._address = address
         self._port = port
         self._zone = dns.name.from_text(zone)
-        self._keys = dns.tsigkeyring.from_text({"control": (dns.tsig.HMAC_SHA256, secret)})
+        self._keys = dns.tsigkeyring.from_text({key.name: (key.algorithm, key.secret)})
 
     def replace(self, wanted: Iterable[Record]) -> int:
         """Make the zone hold these records and no others.
@@ -67,7 +105,7 @@ class Nameserver:
         """
         new, old = sets(wanted), self._sets()
         changed = [key for key in {**old, **new} if old.get(key) != new.get(key)]
-        self._update({key: new.get(key, frozenset()) for key in changed})
+        self.update({key: new.get(key, frozenset()) for key in changed})
         return len(changed)
 
     def change(self, old: Iterable[Record], new: Iterable[Record]) -> None:
@@ -75,7 +113,15 @@ class Nameserver:
 
         Raises like `replace`.
         """
-        self._update({**dict.fromkeys(sets(old), frozenset()), **sets(new)})
+        self.update({**dict.fromkeys(sets(old), frozenset()), **sets(new)})
+
+    def values(self, name: str, kind: str) -> set[str]:
+        """What the server has under a name and type; raises like `replace`."""
+        query = dns.message.make_query(f"{name}.", kind)
+        with _said_plainly():
+            answer = dns.query.tcp(query, self._address, _PATIENCE, self._port)
+        wanted = dns.rdatatype.from_text(kind)
+        return {data.to_text() for rrset in answer.answer for data in rrset if data.rdtype == wanted}
 
     def delegation(self) -> list[str]:
         """The values of the DS records that the parent zone is to have (RFC 4034 section 5); raises like `replace`."""
@@ -96,7 +142,8 @@ class Nameserver:
                 found.setdefault(key, set()).add(data.to_text(self._zone, relativize=False))
         return {key: frozenset(values) for key, values in found.items()}
 
-    def _update(self, changes: Sets) -> None:
+    def update(self, changes: Sets) -> None:
+        """Make these sets hold these values alone; those without any are removed. Raises like `replace`."""
         ordered = sorted(changes.items())
         for start in range(0, len(ordered), _SETS_A_MESSAGE):
             message = dns.update.UpdateMessage(self._zone, keyring=self._keys)

@@ -30,7 +30,7 @@ def mailpod(system, monkeypatch, capsys):
     def context(**_options):
         return system.process()
 
-    for module in ("account", "alias", "app_password", "dkim", "engine", "moving", "node", "system"):
+    for module in ("account", "alias", "app_password", "dkim", "dns", "engine", "moving", "node", "system"):
         monkeypatch.setattr(f"mailpod.cli.{module}.context", context)
 
     def call(*arguments):
