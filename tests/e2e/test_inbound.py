@@ -9,6 +9,7 @@ import pytest
 from tests.e2e.support.engine import execute
 from tests.e2e.support.mail import compose, token
 from tests.e2e.support.system import Account, System
+from tests.e2e.support.wait import until
 
 STRICT = "strict.test"
 ANN = f"ann@{STRICT}"
@@ -93,6 +94,17 @@ def test_obvious_spam_is_refused(system: System, alice: Account) -> None:
     message = compose("someone@outside.test", alice.short_address, token(), body=f"{GTUBE}\n")
     assert handed_in(system, message, alice.short_address) in {550, 554}
     assert not system.waiting()
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("head", ["", "Subject: from the printer\r\n", "From: scanner@outside.test\r\n"])
+def test_what_lacks_headers_is_no_spam(system: System, alice: Account, head: str) -> None:
+    """Printers and scripts leave them out."""
+    word = token()
+    with system.mx() as session:
+        session.sendmail("scanner@outside.test", [alice.address], f"{head}\r\n{word}\r\n")
+    with system.mailbox(alice) as mailbox:
+        until(lambda: mailbox.anywhere(word), "the message in the inbox", 20)
 
 
 def test_spam_goes_to_junk_unless_its_owner_wants_it_elsewhere(system: System) -> None:
