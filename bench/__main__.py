@@ -17,6 +17,7 @@ import docker
 from bench import create, growth, idle, machines, memory, moving, neighbour, stacks, start, throughput
 from bench.peer import ensure_images
 from bench.report import RESULTS, Findings, Row, machine, page, plain_table
+from bench.resolver import resolver
 from bench.run_context import Run
 from bench.system import ROOT, System, remove_everything
 from mailpod.host.engine import ensure_engine
@@ -62,10 +63,11 @@ def main() -> int:
 
     instance = f"bn{secrets.token_hex(3)}"
     folder = Path(tempfile.mkdtemp(prefix="mailpod-bench-"))
-    systems = [System(engine, instance, folder)]
+    address = resolver(engine)
+    systems = [System(engine, instance, folder, address)]
 
     def another() -> System:
-        systems.append(System(engine, f"{instance}x{len(systems)}", folder))
+        systems.append(System(engine, f"{instance}x{len(systems)}", folder, address))
         return systems[-1]
 
     label = f"mailpod.bench={instance}"

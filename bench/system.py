@@ -53,14 +53,16 @@ class System:
 
     Args:
         folder: made for this run; the state lies in it.
+        resolver: address of the one it asks.
     """
 
-    def __init__(self, engine: DockerClient, instance: str, folder: Path) -> None:
+    def __init__(self, engine: DockerClient, instance: str, folder: Path, resolver: str) -> None:
         self.engine = engine
         self.instance = instance
         self.port_base = _free_ports()
         self.accounts: dict[str, Account] = {}
         self._state = folder / instance
+        self._resolver = resolver
         self._tls: ssl.SSLContext | None = None
 
     def port(self, number: int) -> int:
@@ -83,7 +85,7 @@ class System:
 
     def up_words(self) -> tuple[str, ...]:
         """The `up` of this system."""
-        return "up", DOMAIN, "--bind", HOST, "--port-base", str(self.port_base), "--resolver", HOST
+        return "up", DOMAIN, "--bind", HOST, "--port-base", str(self.port_base), "--resolver", self._resolver
 
     def up(self) -> None:
         """Start it."""
