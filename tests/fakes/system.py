@@ -11,12 +11,13 @@ from tests.fakes.engine import FakeEngine, World
 from tests.fakes.nameserver import FakeNameserver
 from tests.fakes.steps import Steps, count_writes
 
-from mailpod.model import layout, web
+from mailpod.model import layout, relay_host, web
 from mailpod.model.dkim import SigningKey, SigningKeys
 from mailpod.model.records import Account, Node, System, now
 from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_ROLE, Machine
 from mailpod.model.tables import render
 from mailpod.services import accounts, dns, images, installation, passwords, signing
+from mailpod.services import relay_host as relay_service
 from mailpod.services.context import Context
 from mailpod.services.nameserver import sets
 from mailpod.store import Store
@@ -177,7 +178,11 @@ class FakeSystem:
         secrets = context.keys.relay_secrets(ids)
         keys = context.signing_keys()
         rendered = render(context.system, wanted.values(), self.store.aliases(), secrets, keys, self.store.deleted())
+        relay = relay_service.credentials(self.store, context.system)
+        rendered |= relay_host.render(context.system, relay)
         assert self.tables() == rendered | web.render(context.system)
+        kept = {path.stem for path in (self.folder / "secrets" / "relay_host").glob("*.toml")}
+        assert kept == {context.system.relay_credentials} - {""}
         if context.system.dns == "built-in":
             assert self.world.zones[layout.nameserver_container(self.instance)] == sets(dns.records(context))
 

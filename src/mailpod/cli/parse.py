@@ -116,15 +116,7 @@ def ssh_keys(path: Path) -> tuple[str, ...]:
     Raises:
         InvalidInput: the file cannot be read, holds no key, or holds something else.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LONGEST_KEY_FILE + 1)
-        text = content.decode()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        raise InvalidInput(f"cannot read the SSH key {path}: {reason}", "give the path of a .pub file") from error
-    if len(content) > _LONGEST_KEY_FILE:
-        raise InvalidInput(f"{path} is too long for a file of SSH keys", "give the path of a .pub file")
+    text = _text(path, "the SSH key", "give the path of a .pub file")
     if "PRIVATE KEY" in text:
         raise InvalidInput(f"{path} is a private key", f"give the public one: {path}.pub")
     lines = [line.strip() for line in text.splitlines()]
@@ -132,6 +124,20 @@ def ssh_keys(path: Path) -> tuple[str, ...]:
     if not keys:
         raise InvalidInput(f"{path} holds no SSH key", "give the path of a .pub file")
     return keys
+
+
+def _text(path: Path, what: str, hint: str) -> str:
+    """The text in a file of keys."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LONGEST_KEY_FILE + 1)
+        text = content.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise InvalidInput(f"cannot read {what} {path}: {reason}", hint) from error
+    if len(content) > _LONGEST_KEY_FILE:
+        raise InvalidInput(f"{path} is too long for a file of keys", hint)
+    return text
 
 
 def _public_key(path: Path, line: str) -> str:
@@ -176,6 +182,40 @@ def password_line() -> str:
         raise InvalidInput("the password is not UTF-8", "give one that is") from error
     except OSError as error:
         raise InvalidInput(f"cannot read the password: {error.strerror}", "give it on standard input") from error
+
+
+def only_line() -> str:
+    """Standard input, of which the first line is all there is, without its end.
+
+    Raises:
+        InvalidInput: like `password_line`; or there is another line.
+    """
+    line = password_line()
+    if sys.stdin and not sys.stdin.isatty() and sys.stdin.read(1):
+        raise InvalidInput("the password has more than one line", "give one line on standard input")
+    return line
+
+
+def authority(path: Path) -> str:
+    """Certificates from a PEM file; empty for `none`.
+
+    Raises:
+        InvalidInput: the file cannot be read, holds no certificate, or holds a private key.
+    """
+    if str(path) == "none":
+        return ""
+    hint = "give a PEM file of the authority's certificate"
+    text = _text(path, "the certificate", hint)
+    if "PRIVATE KEY" in text:
+        raise InvalidInput(f"{path} holds a private key", hint)
+    from cryptography.hazmat.primitives.serialization import Encoding
+    from cryptography.x509 import load_pem_x509_certificates
+
+    try:
+        found = load_pem_x509_certificates(text.encode())
+    except ValueError as error:
+        raise InvalidInput(f"{path} holds no certificate", hint) from error
+    return "".join(one.public_bytes(Encoding.PEM).decode() for one in found)
 
 
 def confirm(question: str, *, yes: bool) -> None:

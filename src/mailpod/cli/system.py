@@ -1,6 +1,7 @@
 """`mailpod up`, `down`, `status`, `apply`, `ca`, `demo`: the whole installation."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,11 +11,12 @@ from mailpod.cli.engine import Advertise
 from mailpod.cli.state import context, options
 from mailpod.model.errors import InvalidInput
 from mailpod.model.plan import describe
-from mailpod.model.records import Dns, EngineKind
+from mailpod.model.records import Dns, EngineKind, System
 from mailpod.services import demo as demonstration
-from mailpod.services import installation
+from mailpod.services import installation, relay_host
 from mailpod.services import status as status_service
 from mailpod.services.refusals import Refusals
+from mailpod.services.relay_host import RelayOptions
 from mailpod.services.status import ElementStatus
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -53,6 +55,27 @@ def up(
             help="IPv6 prefix that is routed to this machine, /64 or larger; none to give it up.", show_default=False
         ),
     ] = None,
+    relay: Annotated[
+        str | None,
+        typer.Option(
+            "--relay-host",
+            help="HOST[:PORT] of the mail server that all mail for the outside leaves through; none for no more.",
+            show_default=False,
+        ),
+    ] = None,
+    relay_user: Annotated[
+        str | None, typer.Option(help="What to log in as at the relay host.", show_default=False)
+    ] = None,
+    relay_password_stdin: Annotated[
+        bool, typer.Option("--relay-password-stdin", help="Read the password for the relay host from standard input.")
+    ] = False,
+    relay_ca: Annotated[
+        Path | None,
+        typer.Option(
+            help="PEM file of the authority that the relay host's certificate is from; none for the public ones.",
+            show_default=False,
+        ),
+    ] = None,
     engine: Annotated[
         EngineKind | None, typer.Option(help="What runs it; docker at first.", show_default=False)
     ] = None,
@@ -60,6 +83,12 @@ def up(
     json: Json = False,
 ) -> None:
     """Deploy or update the main system and every account."""
+    options = RelayOptions(
+        relay,
+        relay_user,
+        parse.only_line() if relay_password_stdin else None,
+        None if relay_ca is None else parse.authority(relay_ca),
+    )
     here = context(set_up_engine=True, engine=engine)
     system = installation.planned(
         here.store,
@@ -75,7 +104,8 @@ def up(
     )
     if advertise_addr and system.engine != "swarm":
         raise InvalidInput("--advertise-addr is for a Swarm", "say --engine swarm, or leave it out")
-    installation.up(here, system, advertise_addr or "")
+    system, credentials = relay_host.planned(here.store, system, options)
+    installation.up(here, system, advertise_addr or "", credentials)
     if json:
         output.document(system.model_dump(mode="json") | {"webmail": system.webmail()})
         return
@@ -111,6 +141,7 @@ def status(json: Json = False) -> None:
                 "instance": found.system.instance,
                 "webmail": found.system.webmail(),
                 "ipv6": {"prefix": found.system.ipv6_subnet, "routed": found.system.ipv6_routed},
+                "relay_host": _relay_as_json(found.system),
                 "main": asdict(found.main),
                 "accounts": [asdict(element) for element in found.accounts],
                 "queue": None if queue is None else [asdict(message) for message in queue],
@@ -118,9 +149,7 @@ def status(json: Json = False) -> None:
             }
         )
         return
-    output.line(f"{found.system.domain}: webmail at {found.system.webmail()}")
-    if not found.system.ipv6_routed:
-        output.line("accounts are not reachable from outside over IPv6: no --ipv6-prefix was given to mailpod up")
+    _tell_of_system(found.system)
     output.table(
         ("NAME", "DESIRED", "OBSERVED", "HEALTH", "IPV4", "IPV6", "MEMORY", "WAITING", "IMAGE"),
         (_row(element) for element in (found.main, *found.accounts)),
@@ -146,6 +175,21 @@ def status(json: Json = False) -> None:
         output.line(
             f"refused to {one.account}: {one.kind}, {one.count} times in 24 h, last at {_at(one)}: {one.detail}"
         )
+
+
+def _relay_as_json(system: System) -> dict[str, Any] | None:
+    if not system.relay_host:
+        return None
+    return {"host": system.relay_host, "port": system.relay_port, "user": system.relay_user}
+
+
+def _tell_of_system(system: System) -> None:
+    output.line(f"{system.domain}: webmail at {system.webmail()}")
+    if not system.ipv6_routed:
+        output.line("accounts are not reachable from outside over IPv6: no --ipv6-prefix was given to mailpod up")
+    if system.relay_host:
+        login = f" as {system.relay_user}" if system.relay_user else ""
+        output.line(f"mail for the outside leaves through {system.relay_host}, port {system.relay_port}{login}")
 
 
 def _refusals_as_json(one: Refusals) -> dict[str, Any]:

@@ -53,6 +53,8 @@ PORTS = {
 """Ports that main publishes, before the port base is added."""
 DNS_PORT = 53
 """The port of the name server, likewise."""
+RELAY_PORT = 587
+"""The port of a relay host of which nothing else is said: submission (RFC 6409)."""
 EVERYWHERE = "0.0.0.0"  # noqa: S104  (a mail server listens to everyone)
 """All IPv4 addresses of a host."""
 
@@ -80,6 +82,11 @@ class System(_Record):
         public_ipv4: the host's address for the outside; empty when it is `bind`, or not known.
         resolver: address of the DNS resolver main asks; empty for the engine's own.
         dns: who serves the zone.
+        relay_host: name or address of the mail server through which everything leaves for the outside; empty when it
+            leaves straight.
+        relay_port: the port there.
+        relay_user: what main logs in as there; empty when it does not.
+        relay_credentials: id of the file that holds its password; see `mailpod.services.relay_host`.
         ipv6_subnet: the prefix of all its IPv6 addresses, at first unique local (RFC 4193).
         ipv6_routed: the outside reaches that prefix: the operator has it routed to the host.
         networks: the IPv4 subnet of each of its networks; see `mailpod.model.networks`.
@@ -98,6 +105,10 @@ class System(_Record):
     port_base: int = Field(default=0, ge=0, le=65535 - max(PORTS.values()))
     resolver: str = ""
     dns: Dns = "elsewhere"
+    relay_host: str = ""
+    relay_port: int = Field(default=RELAY_PORT, ge=1, le=65535)
+    relay_user: str = ""
+    relay_credentials: str = ""
     ipv6_subnet: str
     ipv6_routed: bool = False
     networks: tuple[str, ...] = ()

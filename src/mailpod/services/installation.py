@@ -13,8 +13,9 @@ from mailpod.model.errors import AlreadyExists, InvalidInput, MailpodError
 from mailpod.model.networks import routed_prefix, unique_local_prefix
 from mailpod.model.plan import Step
 from mailpod.model.records import EVERYWHERE, PORTS, Dns, EngineKind, System
+from mailpod.model.relay_host import RelayCredentials
 from mailpod.model.spec import LABEL_ROLE
-from mailpod.services import images, networks
+from mailpod.services import images, networks, relay_host
 from mailpod.services.channel import ChannelClosed
 from mailpod.services.context import Context
 from mailpod.services.founding import swarm_of_one
@@ -119,7 +120,7 @@ def _check_address(text: str, option: str, *, four: bool) -> None:
         raise InvalidInput(f"{option} {text!r} is not an IPv4 address", "give one like 192.0.2.1")
 
 
-def up(context: Context, system: System, advertise: str = "") -> None:
+def up(context: Context, system: System, advertise: str = "", credentials: RelayCredentials | None = None) -> None:
     """Deploy or update the installation; safe to repeat.
 
     When main cannot be deployed, a first `up` leaves nothing behind, and a later one what ran before.
@@ -128,24 +129,29 @@ def up(context: Context, system: System, advertise: str = "") -> None:
         context: the system.
         system: what `planned` gave.
         advertise: address of this machine for others, if a Swarm has to be made; empty when it has one only.
+        credentials: new ones for the relay host, if there are any.
 
     Raises:
         AlreadyExists: the engine has a system of this instance that the state folder knows nothing of.
         MailpodError: main could not be deployed, or an account not be brought up; all others were.
     """
     with swarm_of_one(context, advertise) if system.engine == "swarm" else contextlib.nullcontext():
-        _up(context, system)
+        _up(context, system, credentials)
 
 
-def _up(context: Context, system: System) -> None:
+def _up(context: Context, system: System, credentials: RelayCredentials | None) -> None:
     _check_up(context, system)
     ensure_all_images(context, system)
     with context.lock("system"):
         # Another `up` may have been faster.
         before = _check_up(context, system)
         with undone_on_failure(context, before):
-            # Another command may have added one meanwhile.
-            context.adopt(system.model_copy(update={"networks": before.networks if before else ()}))
+            with context.store.lock():
+                # Before the record that names them, so that no crash leaves it without them.
+                if credentials:
+                    relay_host.save(context.store, system, credentials)
+                # Another command may have added a network meanwhile.
+                context.adopt(system.model_copy(update={"networks": before.networks if before else ()}))
             networks.tell_neighbours(context)
             deploy(context)
         converge(context)
@@ -286,6 +292,7 @@ def undone_on_failure(context: Context, before: System | None) -> Iterator[None]
 def _put_back(context: Context, before: System) -> None:
     """Let main be as it was; what it had from the control plane is on its volume."""
     context.adopt(before)
+    relay_host.forget_others(context.store)
     if before.running:
         _run_main(context)
         if steps(context):

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from mailpod.model import layout, web
+from mailpod.model import layout, relay_host, web
 from mailpod.model.archive import File
 from mailpod.model.errors import MailpodError
 from mailpod.model.plan import Create, Halt, Remove, Replace, Start, Step, describe, plan
@@ -12,6 +12,7 @@ from mailpod.model.records import Account
 from mailpod.model.spec import LABEL_ID, LABEL_ROLE, Workload
 from mailpod.model.tables import render
 from mailpod.services import dns
+from mailpod.services import relay_host as relay_service
 from mailpod.services.context import Context
 from mailpod.services.copies import leftovers
 from mailpod.services.networks import remove_local
@@ -44,15 +45,18 @@ def _table_files(context: Context) -> list[File]:
     # An account without an identity is one whose `create` stopped early; it has no address before `apply` made one.
     for account in accounts:
         context.account_identity(account)
+    # As it is now: another command may have changed it since this one began.
+    system = context.store.system()
     tables = render(
-        context.system,
+        system,
         accounts,
         context.store.aliases(),
         context.keys.relay_secrets(account.id for account in accounts),
         context.signing_keys(),
         [one for one in context.store.deleted() if not one.purge],
     )
-    return layout.table_files(tables | web.render(context.system))
+    outward = relay_host.render(system, relay_service.credentials(context.store, system))
+    return layout.table_files(tables | outward | web.render(system))
 
 
 def steps(context: Context) -> list[Step]:
@@ -98,6 +102,7 @@ def _converge(context: Context) -> list[Step]:
     _finish_purges(context)
     for owner in context.signers().values():
         context.signing.forget_old(owner)
+    relay_service.forget_others(context.store)
     push_tables(context)
     with _collected(problems):
         dns.publish(context)

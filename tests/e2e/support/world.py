@@ -120,7 +120,7 @@ class World:
             (f"{main.reverse_pointer}.", f"PTR mail.{self.domain}."),
             *([] if self._main else [(f"{main6.reverse_pointer}.", f"PTR mail.{self.domain}.")]),
         ]
-        for name in ("ns.outside.test.", "mx.outside.test."):
+        for name in ("ns.outside.test.", "mx.outside.test.", "relay.outside.test."):
             records += [(name, f"A {out}"), (name, f"AAAA {out6}")]
         for host in (f"{self.domain}.", *(f"{name}.{self.domain}." for name in HOSTS)):
             records += [(host, f"A {main}"), *([] if self._main else [(host, f"AAAA {main6}")])]

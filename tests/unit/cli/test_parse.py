@@ -22,6 +22,8 @@ from hypothesis import strategies as st
 from mailpod.cli import parse
 from mailpod.model.errors import InvalidInput
 from mailpod.model.records import MIN_MEMORY, MIN_QUOTA, NO_QUOTA
+from mailpod.services.keys import Keys
+from mailpod.store import Store
 
 
 @pytest.mark.parametrize(
@@ -212,6 +214,37 @@ def test_a_password_that_is_not_text_is_refused_as_input(monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9 au lait\n"), "utf-8"))
     with pytest.raises(InvalidInput):
         parse.password_line()
+
+
+@pytest.mark.parametrize("given", ["secret", "secret\n", "secret\r\n"])
+def test_a_password_may_have_to_be_the_only_line(monkeypatch, given):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(given, newline=""))
+    assert parse.only_line() == "secret"
+
+
+@pytest.mark.parametrize("given", ["two\nlines", "two\n\n", "x" * 70000])
+def test_a_password_of_more_than_a_line_is_refused_then(monkeypatch, given):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(given, newline=""))
+    with pytest.raises(InvalidInput, match="one line"):
+        parse.only_line()
+
+
+def test_certificates_come_from_a_file_without_what_is_beside_them(tmp_path):
+    store = Store(tmp_path / "state")
+    pem = Keys(store, "example.org").authority()
+    path = tmp_path / "ca.pem"
+    path.write_text(f"issuer: somebody\n{pem}\n{pem}")
+    assert parse.authority(path) == pem * 2
+    assert parse.authority(Path("none")) == ""
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"\xff", b"-----BEGIN CERTIFICATE-----\nAA\n", b"PRIVATE KEY"])
+def test_what_is_no_certificate_is_refused(tmp_path, content):
+    path = tmp_path / "ca.pem"
+    path.write_bytes(content)
+    for wrong in (path, tmp_path, tmp_path / "missing"):
+        with pytest.raises(InvalidInput):
+            parse.authority(wrong)
 
 
 class Terminal(io.StringIO):

@@ -13,7 +13,7 @@ from tests.fakes.system import PASSWORD, FakeSystem, counting
 from mailpod.model import layout
 from mailpod.model.errors import EngineUnreachable, MailpodError
 from mailpod.model.records import MIN_MEMORY, now
-from mailpod.services import accounts, aliases, freezing, installation, migrating
+from mailpod.services import accounts, aliases, freezing, installation, migrating, relay_host
 
 
 class Inline(concurrent.futures.Executor):
@@ -44,6 +44,13 @@ class Late(Inline):
         return Future()
 
 
+def relay(context, *options):
+    """`up` with a relay host."""
+    wanted = installation.planned(context.store, context.system.domain, context.instance)
+    wanted, credentials = relay_host.planned(context.store, wanted, relay_host.RelayOptions(*options))
+    installation.up(context, wanted, credentials=credentials)
+
+
 OPERATIONS = {
     "create": lambda c: accounts.create(c, "carol", PASSWORD),
     "create again": lambda c: accounts.create(c, "gone", PASSWORD),
@@ -61,6 +68,8 @@ OPERATIONS = {
     "alias": lambda c: aliases.add(c, "team", ["alice", "bob"]),
     "migrate to a Swarm": migrating.to_swarm,
     "migrate to one engine": migrating.to_docker,
+    "relay host": lambda c: relay(c, "smtp2.example.net", "club", "secret"),
+    "no relay host": lambda c: relay(c, "none"),
     "apply": installation.apply,
 }
 MAY_DESTROY = {"purge": {"alice"}, "purge what was kept": {"gone"}}
@@ -109,6 +118,8 @@ def test_a_crash_at_any_step_is_repaired_by_apply(ready, tmp_path, monkeypatch, 
     monkeypatch.setattr("mailpod.services.reconcile.ThreadPoolExecutor", Inline, raising=False)
     if operation == "apply":
         unlike(ready)
+    if "relay host" in operation:
+        relay(ready.process(), "smtp.example.net", "club", "secret")
     if operation == "migrate to one engine":
         migrating.to_swarm(ready.process())
     problems = []

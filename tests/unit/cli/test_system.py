@@ -1,0 +1,52 @@
+import io
+import json
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """Give the next command a standard input."""
+    return lambda text: monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+
+
+def test_status_says_through_whom_mail_leaves(mailpod, system, said):
+    system.up()
+    assert json.loads(mailpod("status", "--json").out)["relay_host"] is None
+    assert "leaves through" not in mailpod("status").out
+    said("secret\n")
+    shown = mailpod(
+        *("up", "example.org", "--relay-host", "smtp.example.net:465", "--relay-user", "club"),
+        *("--relay-password-stdin", "--json"),
+    )
+    assert shown.code == 0, shown.err
+    assert "mail for the outside leaves through smtp.example.net, port 465 as club" in mailpod("status").out
+    document = mailpod("status", "--json").out
+    assert json.loads(document)["relay_host"] == {"host": "smtp.example.net", "port": 465, "user": "club"}
+    assert "secret" not in shown.out + shown.err + document
+    assert mailpod("up", "example.org", "--relay-host", "none").code == 0
+    assert json.loads(mailpod("status", "--json").out)["relay_host"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin"),
+    [
+        (["--relay-host", "not a host"], ""),
+        (["--relay-host", "smtp.example.net", "--relay-user", "club"], ""),
+        (["--relay-host", "smtp.example.net", "--relay-password-stdin"], "secret\n"),
+        (["--relay-host", "smtp.example.net", "--relay-user", "club", "--relay-password-stdin"], ""),
+        (["--relay-host", "smtp.example.net", "--relay-user", "club", "--relay-password-stdin"], "two\nlines\n"),
+        (["--relay-host", "smtp.example.net", "--relay-ca", "/nonexistent"], ""),
+        (["--relay-user", "club"], ""),
+    ],
+)
+def test_a_bad_relay_host_ends_with_2_and_touches_nothing(mailpod, system, said, arguments, stdin):
+    system.up("alice")
+    before = system.state()
+    said(stdin)
+    refused = mailpod("up", "example.org", *arguments)
+    assert refused.code == 2
+    assert len(refused.lines) == 2, refused.err
+    assert "secret" not in refused.err
+    assert system.state() == before
