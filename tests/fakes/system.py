@@ -16,7 +16,7 @@ from mailpod.model.dkim import SigningKey, SigningKeys
 from mailpod.model.records import Account, Node, System, now
 from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_ROLE, Machine
 from mailpod.model.tables import render
-from mailpod.services import accounts, dns, images, installation, passwords, signing
+from mailpod.services import accounts, dns, images, installation, passwords, ports, signing
 from mailpod.services import relay_host as relay_service
 from mailpod.services.context import Context
 from mailpod.services.nameserver import sets
@@ -198,7 +198,7 @@ class FakeSystem:
 @pytest.fixture
 def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSystem:
     """A system that is not there yet."""
-    monkeypatch.setattr(installation, "_check_ports", _nothing)
+    monkeypatch.setattr(ports, "check", _nothing)
     # Whether the disk has it is `test_store`'s to see; here it only takes time.
     monkeypatch.setattr(os, "fsync", _nothing)
     # Hashing every file of the images takes longer than all the rest.

@@ -1,8 +1,7 @@
 """The whole installation: up, apply and down."""
 
 import contextlib
-import socket
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from functools import partial
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
@@ -15,12 +14,12 @@ from mailpod.model.plan import Step
 from mailpod.model.records import EVERYWHERE, PORTS, Dns, EngineKind, System
 from mailpod.model.relay_host import RelayCredentials
 from mailpod.model.spec import LABEL_ROLE
-from mailpod.services import images, networks, relay_host
+from mailpod.services import images, networks, ports, relay_host
 from mailpod.services.channel import ChannelClosed
 from mailpod.services.context import Context
 from mailpod.services.founding import swarm_of_one
 from mailpod.services.reachable import down as down_machines
-from mailpod.services.reconcile import converge, main_files, main_runs, runs, steps
+from mailpod.services.reconcile import converge, main_files, main_runs, steps
 from mailpod.store import Store, write_durably
 from mailpod.waiting import until
 
@@ -91,7 +90,7 @@ def planned(
 
 def _with_defaults(system: System, dns: Dns | None, public_ipv4: str | None) -> System:
     """A new system with what depends on this machine, where nothing was said."""
-    served = "elsewhere" if _unusable(system, system.dns_port(), socket.SOCK_DGRAM) else "built-in"
+    served = "built-in" if ports.free_for_dns(system) else "elsewhere"
     return system.model_copy(update={"dns": dns or served, "public_ipv4": public_ipv4 or routes.public_ipv4()})
 
 
@@ -166,7 +165,7 @@ def _check_up(context: Context, system: System) -> System | None:
         raise MailpodError(f"{before.domain} was brought to another engine meanwhile", "try again")
     networks.check_prefix(context, system)
     if context.engine_is_here:
-        _check_ports(system, _held(context, before, system))
+        ports.check(system, ports.held(context, before, system))
     return before
 
 
@@ -331,61 +330,6 @@ def _remove_main(context: Context) -> None:
 def _remove_volumes(context: Context) -> None:
     for volume in context.engine.volumes(context.instance):
         context.engine.remove_volume(volume)
-
-
-def _held(context: Context, before: System | None, system: System) -> set[int]:
-    """The ports that the system itself holds now, on the address where it is to listen."""
-    if before is None or not (before.bind == system.bind or EVERYWHERE in {before.bind, system.bind}):
-        return set()
-    dns = {before.dns_port()} if runs(context, "dns") else set()
-    return dns | ({before.port(service) for service in PORTS} if main_runs(context) else set())
-
-
-def _check_ports(system: System, held: Collection[int]) -> None:
-    """Refuse before anything is touched what the machine cannot give main.
-
-    Args:
-        system: where main is to listen.
-        held: ports that are main's already.
-    """
-    with socket.socket() as probe:
-        try:
-            probe.bind((system.bind, 0))
-        except OSError as error:
-            raise MailpodError(
-                f"{system.bind} cannot be listened on: {error.strerror}",
-                "give an address of this machine with --bind ADDRESS",
-            ) from error
-    for service in PORTS:
-        port = system.port(service)
-        reason = "" if port in held else _unusable(system, port, socket.SOCK_STREAM)
-        if reason:
-            raise MailpodError(
-                f"port {port} ({service}) of {system.bind} cannot be used: {reason}",
-                "stop what listens there, or choose others with --port-base N or --bind ADDRESS",
-            )
-    port = system.dns_port()
-    if system.dns == "built-in" and port not in held:
-        reason = _unusable(system, port, socket.SOCK_STREAM) or _unusable(system, port, socket.SOCK_DGRAM)
-        if reason:
-            raise MailpodError(
-                f"port {port} (DNS) of {system.bind} cannot be used: {reason}",
-                "stop what listens there, choose one address with --bind ADDRESS, or say --dns elsewhere",
-            )
-
-
-def _unusable(system: System, port: int, kind: socket.SocketKind) -> str:
-    """Why nobody can listen on a port there; empty when somebody can."""
-    with socket.socket(type=kind) as probe:
-        if kind == socket.SOCK_STREAM:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((system.bind, port))
-        except PermissionError:
-            return ""  # a port below 1024 and not root: the engine, which is, will tell
-        except OSError as error:
-            return error.strerror or str(error)
-    return ""
 
 
 def apply(context: Context) -> list[Step]:

@@ -9,9 +9,9 @@ from tests.ports import free_port_base
 from mailpod.model.errors import AlreadyExists, EngineUnreachable, InvalidInput, MailpodError, NotFound
 from mailpod.model.plan import Create, Remove, Replace, Start
 from mailpod.model.records import DEFAULT_STACK
-from mailpod.services import accounts, images, installation
+from mailpod.services import accounts, images, installation, ports
 
-CHECK_PORTS = installation._check_ports
+CHECK_PORTS = ports.check
 
 
 def test_up_starts_main_and_can_be_repeated(system):
@@ -303,7 +303,7 @@ def test_down_purge_leaves_nothing_but_what_others_put_in_the_folder(system):
 
 
 def test_a_port_in_use_is_named_before_anything_is_touched(system, monkeypatch):
-    monkeypatch.setattr(installation, "_check_ports", CHECK_PORTS)
+    monkeypatch.setattr(ports, "check", CHECK_PORTS)
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -316,7 +316,7 @@ def test_a_port_in_use_is_named_before_anything_is_touched(system, monkeypatch):
 
 
 def test_an_address_that_is_not_the_machines_is_refused_before_anything_is_touched(system, monkeypatch):
-    monkeypatch.setattr(installation, "_check_ports", CHECK_PORTS)
+    monkeypatch.setattr(ports, "check", CHECK_PORTS)
     installation.up(system.process(), system.planned(bind="127.0.0.1", port_base=free_port_base()))
     before, steps = system.state(), Steps()
     with pytest.raises(MailpodError, match=r"192\.0\.2\.99"):
@@ -326,7 +326,7 @@ def test_an_address_that_is_not_the_machines_is_refused_before_anything_is_touch
 
 
 def test_another_address_is_checked_for_what_listens_there(system, monkeypatch):
-    monkeypatch.setattr(installation, "_check_ports", CHECK_PORTS)
+    monkeypatch.setattr(ports, "check", CHECK_PORTS)
     base = free_port_base()
     installation.up(system.process(), system.planned(bind="127.0.0.1", port_base=base))
     with socket.socket() as other:
@@ -339,7 +339,7 @@ def test_another_address_is_checked_for_what_listens_there(system, monkeypatch):
 
 def test_what_main_itself_holds_is_in_nobodys_way(system, monkeypatch):
     """It may change from one address to all of them, and back, on the same ports."""
-    monkeypatch.setattr(installation, "_check_ports", CHECK_PORTS)
+    monkeypatch.setattr(ports, "check", CHECK_PORTS)
     base = free_port_base()
     installation.up(system.process(), system.planned(bind="127.0.0.1", port_base=base))
     with socket.socket() as main:
