@@ -76,7 +76,13 @@ def test_a_machine_is_cut_off_and_back(swarm: SwarmSystem, team: list[Account]) 
         wait_until_down(swarm, far)
         node.plug("up")
     # The Swarm has given up the one it had, and makes another in its place.
-    until(lambda: [one.id for _, one in swarm.containers(far)] not in ([], [container.id]), "the next container", 60)
+
+    def replaced() -> bool:
+        # Not before the other is gone, which might be asked once more, and end then.
+        there = [one.id for _, one in swarm.containers(far)]
+        return len(there) == 1 and there != [container.id]
+
+    until(replaced, "the next container alone", 60)
     wait_until_back(swarm, team)
     arrived_once(swarm, team, traffic.acknowledged, seconds=200)
     swarm.world.wait_for(word, seconds=90)
