@@ -230,7 +230,7 @@ class Store:
             ".dns",
             *(path.name for path in self.folder.glob(".move-*")),
         )
-        for name in ("compose.env", "compose.override.json", *locks, "system.toml"):
+        for name in ("compose.env", "compose.override.json", "dns/published.zone", *locks, "system.toml"):
             (self.folder / name).unlink(missing_ok=True)
 
     def _account_path(self, name: str) -> Path:

@@ -85,12 +85,14 @@ def test_nothing_changes_where_nothing_has_changed(system: System) -> None:
     assert serial(system) == before
 
 
-def test_the_operators_own_records_are_served(system: System) -> None:
+def test_the_operators_own_records_are_served(system: System, alice: Account) -> None:
     path = system.cli.state / "dns" / "records.zone"
     path.parent.mkdir(exist_ok=True)
     try:
-        path.write_text('www A 192.0.2.80\n_dmarc TXT "v=DMARC1; p=reject"\n')
+        # The last stands where mailpod has an alias.
+        path.write_text('www A 192.0.2.80\n_dmarc TXT "v=DMARC1; p=reject"\nautoconfig.alice A 192.0.2.81\n')
         system.apply()
+        assert system.served(f"autoconfig.{alice.fqdn}", "A") == {"192.0.2.81"}
         assert system.served(f"www.{system.domain}", "A") == {"192.0.2.80"}
         assert system.served(f"_dmarc.{system.domain}", "TXT") == {'"v=DMARC1; p=reject"'}
         path.write_text("www A 192.0.2.80.1\n")
@@ -102,6 +104,7 @@ def test_the_operators_own_records_are_served(system: System) -> None:
         path.unlink()
     system.apply()
     assert system.served(f"www.{system.domain}", "A") == set()
+    assert system.served(f"autoconfig.{alice.fqdn}", "CNAME") == {f"mail.{system.domain}."}
 
 
 def test_only_the_control_plane_may_change_or_copy_it(system: System) -> None:

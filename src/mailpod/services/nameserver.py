@@ -61,7 +61,7 @@ class Key:
 
     @classmethod
     def read(cls, text: str) -> "Key":
-        """One from a file as tsig-keygen(8) and keymgr(8) write it; raises `ValueError` when it is none."""
+        """One from a file as tsig-keygen(8) writes it; raises `ValueError` when it is none."""
         found = _KEY_FILE.search(text)
         if not found:
             raise ValueError('no key "NAME" { algorithm …; secret "…"; } is in it')
@@ -144,7 +144,15 @@ class Nameserver:
 
     def update(self, changes: Sets) -> None:
         """Make these sets hold these values alone; those without any are removed. Raises like `replace`."""
-        ordered = sorted(changes.items())
+        # What goes first: nothing is added beside an alias, nor an alias beside anything (RFC 2136 section 3.4.2.2).
+        # To Knot, signatures are something until the message has been applied: an alias in their place comes later.
+        removed = {name for (name, _), values in changes.items() if not values}
+        late = {key: one for key, one in changes.items() if one and key[1] == "CNAME" and key[0] in removed}
+        self._send({key: one for key, one in changes.items() if key not in late})
+        self._send(late)
+
+    def _send(self, changes: Sets) -> None:
+        ordered = sorted(changes.items(), key=lambda change: (bool(change[1]), change[0]))
         for start in range(0, len(ordered), _SETS_A_MESSAGE):
             message = dns.update.UpdateMessage(self._zone, keyring=self._keys)
             for (name, kind), values in ordered[start : start + _SETS_A_MESSAGE]:

@@ -9,13 +9,13 @@ from mailpod.host.tunnel import open_tunnel
 from mailpod.model.errors import EngineUnreachable
 
 SLOW = """#!{python}
-import socket, sys, time
+import signal, socket, sys, time
 end = sys.argv[sys.argv.index("-L") + 1].partition(":")[0]
 with socket.socket(socket.AF_UNIX) as listener:
     listener.bind(end)
     time.sleep(0.3)
     listener.listen()
-    time.sleep(60)
+    signal.pause()
 """
 REFUSED = "#!/bin/sh\necho 'Host key verification failed.' >&2\nexit 255\n"
 

@@ -4,7 +4,7 @@ import pytest
 from tests.fakes.system import PASSWORD
 
 from mailpod.model.errors import InvalidInput
-from mailpod.services import accounts, dns, dns_publish
+from mailpod.services import accounts, dns, dns_publish, installation
 from mailpod.services.nameserver import Silent, sets
 
 
@@ -79,3 +79,9 @@ def test_what_is_served_here_is_not_sent(system, server):
     system.dns = "built-in"
     with pytest.raises(InvalidInput):
         dns_publish.publish(system.up().process(), server)
+
+
+def test_a_purge_forgets_what_was_sent(system, context, server):
+    dns_publish.publish(context, server)
+    installation.down(system.process(), purge=True)
+    assert not dns_publish.published_file(context).exists()
