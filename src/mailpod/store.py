@@ -5,6 +5,7 @@ accounts/NAME.toml        accounts
 deleted/ID.toml           deleted accounts whose volume is kept
 aliases/LOCAL_PART.toml   shared addresses
 nodes/NAME.toml           machines of a Swarm
+tended.toml               what `mailpod tend` did last
 logs/NAME-ID-TIME.log     what frozen accounts had said, where their engine does not keep it
 secrets/                  keys (mode 0700), see `mailpod.services.keys`
 """
@@ -24,7 +25,7 @@ from pydantic import BaseModel, ValidationError
 from mailpod.flock import acquire
 from mailpod.model.errors import MailpodError, NotFound
 from mailpod.model.names import is_label
-from mailpod.model.records import Account, Alias, Node, System, now
+from mailpod.model.records import Account, Alias, Node, System, Tended, now
 
 Record = TypeVar("Record", bound=BaseModel)
 
@@ -217,6 +218,14 @@ class Store:
         path = self.folder / "logs" / f"{account.name}-{account.id}-{now():%Y%m%dT%H%M%SZ}.log"
         write_durably(path, said, 0o600)
 
+    def tended(self) -> Tended:
+        """What was tended, and when; nothing at first."""
+        return _find(self.folder / "tended.toml", Tended) or Tended()
+
+    def save_tended(self, tended: Tended) -> None:
+        """Write that down."""
+        self._write(self.folder / "tended.toml", tended)
+
     def erase(self) -> None:
         """Remove all of the desired state and the keys; what else lies in the folder stays."""
         for name in ("accounts", "deleted", "aliases", "nodes", "logs", "secrets"):
@@ -228,9 +237,17 @@ class Store:
             ".system",
             ".dkim",
             ".dns",
+            ".tend",
             *(path.name for path in self.folder.glob(".move-*")),
         )
-        for name in ("compose.env", "compose.override.json", "dns/published.zone", *locks, "system.toml"):
+        for name in (
+            "compose.env",
+            "compose.override.json",
+            "dns/published.zone",
+            "tended.toml",
+            *locks,
+            "system.toml",
+        ):
             (self.folder / name).unlink(missing_ok=True)
 
     def _account_path(self, name: str) -> Path:

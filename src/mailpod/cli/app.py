@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from mailpod import __version__
-from mailpod.cli import account, alias, app_password, dkim, dns, engine, moving, node, output, system
+from mailpod.cli import account, alias, app_password, dkim, dns, engine, moving, node, output, system, tending
 from mailpod.cli.state import options
 from mailpod.model.errors import InvalidInput, MailpodError
 
@@ -32,6 +32,7 @@ app.add_typer(dkim.app, name="dkim")
 app.add_typer(node.app, name="node")
 app.add_typer(engine.app, name="engine")
 system.register(app)
+tending.register(app)
 
 _GLOBAL = {"--state", "--instance"}
 # What typer returns for it.

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mailpod.cli import output, parse
+from mailpod.cli import output, parse, tending
 from mailpod.cli.engine import Advertise
 from mailpod.cli.state import context, options
 from mailpod.model.errors import InvalidInput
@@ -106,6 +106,7 @@ def up(
         raise InvalidInput("--advertise-addr is for a Swarm", "say --engine swarm, or leave it out")
     system, credentials = relay_host.planned(here.store, system, options)
     installation.up(here, system, advertise_addr or "", credentials)
+    tending.enter(here)
     if json:
         output.document(system.model_dump(mode="json") | {"webmail": system.webmail()})
         return
@@ -127,6 +128,7 @@ def down(
     domain = here.system.domain
     if purge:
         parse.confirm(f"Destroy all mail and accounts of {domain}?", yes=yes)
+    tending.strike(here)
     installation.down(here, purge=purge)
 
 
@@ -145,6 +147,7 @@ def status(json: Json = False) -> None:
                 "main": asdict(found.main),
                 "accounts": [asdict(element) for element in found.accounts],
                 "queue": None if queue is None else [asdict(message) for message in queue],
+                "tended": found.tended.model_dump(mode="json"),
                 "refusals": None if found.refusals is None else [_refusals_as_json(one) for one in found.refusals],
             }
         )
@@ -154,6 +157,8 @@ def status(json: Json = False) -> None:
         ("NAME", "DESIRED", "OBSERVED", "HEALTH", "IPV4", "IPV6", "MEMORY", "WAITING", "IMAGE"),
         (_row(element) for element in (found.main, *found.accounts)),
     )
+    for problem in tending.problems(found.tended):
+        output.line(problem)
     for element in found.accounts:
         if element.frozen:
             output.line(

@@ -1,7 +1,7 @@
 """The desired state: what the operator asked for, one record a file."""
 
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -55,6 +55,8 @@ DNS_PORT = 53
 """The port of the name server, likewise."""
 RELAY_PORT = 587
 """The port of a relay host of which nothing else is said: submission (RFC 6409)."""
+TENDED_EVERY = timedelta(days=1)
+"""A system that is tended less often is told of; it should be every hour."""
 EVERYWHERE = "0.0.0.0"  # noqa: S104  (a mail server listens to everyone)
 """All IPv4 addresses of a host."""
 
@@ -251,3 +253,32 @@ class Node(_Record):
     port: int = 22
     host_keys: tuple[str, ...]
     added: datetime
+
+
+class ChoreDone(_Record):
+    """How one chore went.
+
+    Attributes:
+        last: when it was done well the last time.
+        problem, hint: what was wrong since and what to do; empty when all is well.
+    """
+
+    last: datetime | None = None
+    problem: str = ""
+    hint: str = ""
+
+
+class Tended(_Record):
+    """What `mailpod tend` did last.
+
+    Attributes:
+        at: when; None when it never ran.
+        chores: by name, how each went.
+    """
+
+    at: datetime | None = None
+    chores: dict[str, ChoreDone] = {}
+
+    def stale(self, moment: datetime) -> bool:
+        """Whether it was so long ago that nobody seems to run it."""
+        return self.at is None or moment - self.at > TENDED_EVERY

@@ -100,21 +100,14 @@ def _converge(context: Context) -> list[Step]:
         with _collected(problems):
             tidy()
     _finish_purges(context)
-    for owner in context.signers().values():
-        context.signing.forget_old(owner)
+    _forget_old_keys(context)
     relay_service.forget_others(context.store)
     push_tables(context)
     with _collected(problems):
         dns.publish(context)
-
-    def check(account: Account) -> None:
-        with _collected(problems):
-            refresh(context, account)
-
     if accounts:
         context.progress(f"checking {len(accounts)} accounts")
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            list(pool.map(check, accounts.values()))
+        problems += _refresh_all(context, accounts.values())
     remove_local(context)
     if taken:
         # What waited for an account that was down need not wait for its next turn.
@@ -122,6 +115,40 @@ def _converge(context: Context) -> list[Step]:
     if problems:
         raise problems[0]
     return taken
+
+
+def renew_keys(context: Context) -> None:
+    """Renew certificates before their end and drop signing keys after theirs, for main and what accounts run.
+
+    Raises:
+        MailpodError: main or an account could not be told; all others were.
+    """
+    with context.lock("converge", shared=True):
+        _forget_old_keys(context)
+        context.channel.main("deploy", main_files(context))
+        dns.publish(context)
+        up = {w.labels.get(LABEL_ID) for w in observed_accounts(context) if w.state == "running"}
+        problems = _refresh_all(context, [account for account in context.store.accounts() if account.id in up])
+    if problems:
+        raise problems[0]
+
+
+def _forget_old_keys(context: Context) -> None:
+    for owner in context.signers().values():
+        context.signing.forget_old(owner)
+
+
+def _refresh_all(context: Context, accounts: Iterable[Account]) -> list[MailpodError]:
+    """Give every one of these accounts its files; what went wrong."""
+    problems: list[MailpodError] = []
+
+    def check(account: Account) -> None:
+        with _collected(problems):
+            refresh(context, account)
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        list(pool.map(check, accounts))
+    return problems
 
 
 @contextlib.contextmanager

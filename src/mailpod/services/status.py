@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from mailpod.model.errors import MailpodError
-from mailpod.model.records import Account, System, now
+from mailpod.model.records import Account, System, Tended, now
 from mailpod.model.spec import LABEL_ID, LABEL_ROLE, Workload
 from mailpod.services.context import Context
 from mailpod.services.refusals import Refusals, refusals
@@ -78,6 +78,7 @@ class Status:
     Attributes:
         queue: what is known to wait in main and the accounts, None when none says.
         refusals: what main refused to accounts of late, None when it does not say.
+        tended: what `mailpod tend` did last.
     """
 
     system: System
@@ -85,6 +86,7 @@ class Status:
     accounts: list[ElementStatus]
     queue: list[Message] | None
     refusals: list[Refusals] | None
+    tended: Tended
 
 
 def status(context: Context) -> Status:
@@ -110,7 +112,14 @@ def status(context: Context) -> Status:
     total = None if of_main is None else len(of_main)
     said = [queue for queue in queues.values() if queue is not None]
     known = [message for queue in said for message in queue] if said else None
-    return Status(context.system, _element(context, "main", main, memory, total), people, known, refused.result())
+    return Status(
+        context.system,
+        _element(context, "main", main, memory, total),
+        people,
+        known,
+        refused.result(),
+        context.store.tended(),
+    )
 
 
 def _refusals(context: Context, main: Workload | None, accounts: list[Account]) -> list[Refusals] | None:

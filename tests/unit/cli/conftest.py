@@ -1,8 +1,9 @@
 import pytest
 from tests.fakes.system import system
 
-from mailpod.cli import state
+from mailpod.cli import state, tending
 from mailpod.cli.app import run
+from mailpod.host.timetable import Timetable
 
 __all__ = ["system"]
 
@@ -21,7 +22,17 @@ class Answer:
 
 
 @pytest.fixture
-def mailpod(system, monkeypatch, capsys):
+def timetable(tmp_path, monkeypatch):
+    """The machine's timetable, which is cron's."""
+    table = Timetable(tmp_path / "units", tmp_path / "cron.d", tmp_path / "booted")
+    table.cron.mkdir()
+    monkeypatch.setattr("mailpod.host.timetable.which", lambda name: name == "cron")
+    monkeypatch.setattr(tending, "Timetable", lambda: table)
+    return table
+
+
+@pytest.fixture
+def mailpod(system, timetable, monkeypatch, capsys):
     """Run commands on a system whose engine is in memory."""
     monkeypatch.setattr(state, "options", state.Options())
     for name in ("MAILPOD_STATE", "MAILPOD_INSTANCE", "MAILPOD_DEBUG"):
@@ -30,7 +41,7 @@ def mailpod(system, monkeypatch, capsys):
     def context(**_options):
         return system.process()
 
-    for module in ("account", "alias", "app_password", "dkim", "dns", "engine", "moving", "node", "system"):
+    for module in ("account", "alias", "app_password", "dkim", "dns", "engine", "moving", "node", "system", "tending"):
         monkeypatch.setattr(f"mailpod.cli.{module}.context", context)
 
     def call(*arguments):

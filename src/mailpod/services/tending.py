@@ -1,0 +1,45 @@
+"""What a system needs from time to time, unasked: `mailpod tend`, which the machine runs every hour."""
+
+from collections.abc import Callable
+
+from mailpod.model.errors import MailpodError
+from mailpod.model.records import ChoreDone, System, Tended, now
+from mailpod.services.context import Context
+from mailpod.services.reconcile import renew_keys
+
+CHORES: dict[str, Callable[[Context], None]] = {"keys": renew_keys}
+"""By name, what is done if it is due. One that fails raises `MailpodError`, and is tried again the next hour."""
+
+
+def tend(context: Context) -> Tended:
+    """Do every chore; one that fails keeps none of the others from its turn.
+
+    Returns:
+        How it went, as `status` tells it until the next time.
+
+    Raises:
+        MailpodError: the system is down.
+    """
+    system = context.system
+    if not system.running:
+        raise MailpodError("the system is down", f"start it with: mailpod up {system.domain}")
+    with context.store.lock("tend"):
+        done = dict(context.store.tended().chores)
+        for name, chore in CHORES.items():
+            done[name] = _done(context, chore, done.get(name))
+        tended = Tended(chores={name: done[name] for name in CHORES}, at=now())
+        context.store.save_tended(tended)
+    return tended
+
+
+def _done(context: Context, chore: Callable[[Context], None], before: ChoreDone | None) -> ChoreDone:
+    try:
+        chore(context)
+    except MailpodError as problem:
+        return ChoreDone(last=before.last if before else None, problem=problem.what, hint=problem.hint)
+    return ChoreDone(last=now())
+
+
+def timetable_name(system: System) -> str:
+    """What the machine's own timetable knows this system by."""
+    return f"mailpod-tend-{system.instance}"
