@@ -73,10 +73,8 @@ def test_every_acknowledged_message_arrives_once(undamaged: System, pair: list[A
         breaking(undamaged, pair)
     undamaged.wait_until_up()
     undamaged.retry_now()
-    # Procmail notes in its log what it has just delivered. Whoever is killed in between delivers it once more (ADR 12).
-    twice = 1 if undamaged.stack == "classic" and breaking is not kill_main and breaking is not recreate_main else 0
     # What was under way in that moment waits once more (minimal_backoff_time).
-    arrived_once(undamaged, pair, traffic.acknowledged, seconds=150, twice=twice)
+    arrived_once(undamaged, pair, traffic.acknowledged, seconds=150)
     assert len(undamaged.world.received(BOUNCE)) == bounces
 
 

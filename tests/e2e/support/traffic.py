@@ -77,14 +77,8 @@ class Traffic:
         return True
 
 
-def arrived_once(
-    system: System, accounts: list[Account], expected: list[str], seconds: float = 60, *, twice: int = 0
-) -> None:
-    """Every word is on exactly one message in one of the mailboxes, within so many seconds.
-
-    Args:
-        twice: how many may be on two all the same.
-    """
+def arrived_once(system: System, accounts: list[Account], expected: list[str], seconds: float = 60) -> None:
+    """Every word is on exactly one message in one of the mailboxes, within so many seconds."""
 
     def counts() -> Counter[str]:
         found: Counter[str] = Counter()
@@ -97,7 +91,7 @@ def arrived_once(
     found = counts()
     again = {word: found[word] for word in expected if found[word] != 1}
     ways = [way for account in accounts for word in again for way in _ways(system, account, word)]
-    assert len(again) <= twice, f"{len(again)} of {len(expected)} messages arrived more than once: {again}, by {ways}"
+    assert not again, f"{len(again)} of {len(expected)} messages arrived more than once: {again}, by {ways}"
 
 
 def _ways(system: System, account: Account, word: str) -> list[list[str]]:
