@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tests.e2e.support.system import Account, System
+from tests.e2e.support.traffic import ways
 from tests.e2e.support.world import INBOX
 
 OUTSIDE = "outside"
@@ -29,6 +30,23 @@ class Entry:
     sender: str
 
 
+@dataclass(frozen=True)
+class Copies:
+    """A message that is in one place more than once.
+
+    Attributes:
+        ways: the Received headers of each copy that lies in an inbox.
+    """
+
+    entry: Entry
+    place: str
+    count: int
+    ways: list[list[str]]
+
+    def __str__(self) -> str:
+        return f"{self.count} times at {self.place}: {self.entry}, by {self.ways}"
+
+
 @dataclass
 class Verdict:
     """What became of the entries.
@@ -36,13 +54,13 @@ class Verdict:
     Attributes:
         delivered, returned: how many lie where they belong, and how many came back to their senders.
         lost: neither.
-        twice: more than once in one place, with the number of copies.
+        twice: more than once in one place.
     """
 
     delivered: int = 0
     returned: int = 0
     lost: list[Entry] = field(default_factory=list)
-    twice: list[tuple[Entry, str, int]] = field(default_factory=list)
+    twice: list[Copies] = field(default_factory=list)
 
 
 class Ledger:
@@ -59,12 +77,16 @@ class Ledger:
 
     def verdict(self, system: System, accounts: Iterable[Account]) -> Verdict:
         """Compare the entries with what lies in all mailboxes and outside now."""
-        found = {account.name: in_mailbox(system, account) for account in accounts}
+        by_name = {account.name: account for account in accounts}
+        found = {name: in_mailbox(system, account) for name, account in by_name.items()}
         found[OUTSIDE] = outside(system)
         verdict = Verdict()
         for entry in self.entries:
             copies = {place: found[place].subjects[entry.word] for place in entry.places}
-            verdict.twice += [(entry, place, count) for place, count in copies.items() if count > 1]
+            for place, count in copies.items():
+                if count > 1:
+                    way = ways(system, by_name[place], entry.word) if place != OUTSIDE else []
+                    verdict.twice.append(Copies(entry, place, count, way))
             if all(copies.values()):
                 verdict.delivered += 1
             elif entry.word in found[entry.sender].reports:

@@ -40,15 +40,13 @@ class Report:
     @property
     def sent_twice(self) -> int:
         """How many arrived outside more than once."""
-        return sum(place == OUTSIDE for _, place, _ in self.verdict.twice)
+        return sum(copies.place == OUTSIDE for copies in self.verdict.twice)
 
     @property
     def wrong(self) -> list[str]:
         """What must not be: lost messages, and those that lie twice in a mailbox."""
         lost = [f"lost: {entry}" for entry in self.verdict.lost]
-        return lost + [
-            f"{count} times at {place}: {entry}" for entry, place, count in self.verdict.twice if place != OUTSIDE
-        ]
+        return lost + [str(copies) for copies in self.verdict.twice if copies.place != OUTSIDE]
 
     def __str__(self) -> str:
         v = self.verdict
