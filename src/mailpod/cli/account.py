@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mailpod.cli import output, parse
+from mailpod.cli import certificate, output, parse
 from mailpod.cli.node import complete_node
 from mailpod.cli.state import context
 from mailpod.model.errors import InvalidInput
@@ -127,7 +127,9 @@ def create(
         memory, cpus, processes, connections, quota, internet=internet, messages_per_hour=messages_per_hour
     )
     password = parse.password_line() if password_stdin else generate_password()
-    made = accounts.create(context(), name, password, ssh_keys=keys, stack=stack, node=node, **limits)
+    here = context()
+    made = accounts.create(here, name, password, ssh_keys=keys, stack=stack, node=node, **limits)
+    certificate.issue_for(here, made.account.name)
     if json:
         output.document(as_json(made) | {"password": password})
         return

@@ -66,7 +66,7 @@ def of_system(system: System, certificate_key: str) -> list[Record]:
     """What main and the organisation's own addresses need.
 
     Args:
-        certificate_key: SHA-256 of main's TLS public key, 64 hexadecimal digits.
+        certificate_key: SHA-256 of the TLS public key that main shows others, 64 hexadecimal digits.
     """
     domain = system.domain
     found = [Record(domain, "MX", f"10 {system_host(system)}.", required=True)]

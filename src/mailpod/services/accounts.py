@@ -132,6 +132,7 @@ def create(
                 account = placed(context, account, node)
                 # Before others can see the account, so that nobody makes its keys a second time.
                 context.account_identity(account)
+                context.account_certificate(account)
                 context.signing.keys(account.id, signing.result)
                 context.store.save_account(account)
             context.progress(f"creating {account.name}")
