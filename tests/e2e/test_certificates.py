@@ -21,7 +21,7 @@ def acme(system: System, alice: Account, tmp_path_factory: pytest.TempPathFactor
     """A server that gives certificates, and the system with one for main and one for each account."""
     server = Acme(system.world, tmp_path_factory.mktemp("acme"))
     [dns] = [one for one in system.engine.containers() if one.labels.get("mailpod.role") == "dns"]
-    server.start(f"{system.world.attach_name_server(dns)}:53", f"refused.{system.domain}")
+    server.start(f"{system.world.attach_name_server(dns)}:53")
     asked = ("--acme-server", server.url, "--acme-ca", str(server.authority))
     system.cli.ok("up", system.domain, "--acme-email", f"ops@{system.domain}", *asked)
     yield server

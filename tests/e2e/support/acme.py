@@ -32,13 +32,8 @@ class Acme:
         self.authority = folder / "acme.pem"
         self.roots = folder / "roots.pem"
 
-    def start(self, resolver: str, refused: str) -> None:
-        """Start it.
-
-        Args:
-            resolver: `ADDRESS:PORT` of the name server it asks.
-            refused: a name that it gives no certificate for.
-        """
+    def start(self, resolver: str) -> None:
+        """Start it; it asks the name server at `resolver` (`ADDRESS:PORT`), and has not heard of anybody yet."""
         key, certificate = _certificate(self._world.address)
         self.authority.write_bytes(certificate)
         config = {
@@ -48,7 +43,6 @@ class Acme:
             "privateKey": "/tmp/acme.key",
             "httpPort": 80,
             "tlsPort": 443,
-            "domainBlocklist": [refused],
         }
         for name, content in (("acme.pem", certificate), ("acme.key", key), ("acme.json", json.dumps({"pebble": config}).encode())):
             self._world.give("/tmp", name, content)
