@@ -1,18 +1,18 @@
 """Certificates from an ACME server: who shows which, how they are renewed, and what happens when there are none."""
 
 import hashlib
-import imaplib
 import smtplib
 import socket
 import ssl
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import BinaryIO
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.e2e.support.acme import Acme
-from tests.e2e.support.engine import Engine
-from tests.e2e.support.mail import compose, imap, smtp, token
+from tests.e2e.support.mail import Mailbox, compose, imap, smtp, token
 from tests.e2e.support.system import Account, System
 
 
@@ -60,7 +60,9 @@ def of_main(system: System, acme: Acme) -> list[x509.Certificate]:
 
 def of_account(account: Account, acme: Acme) -> list[x509.Certificate]:
     """What an account itself shows."""
-    return [shown(acme.tls, account.fqdn, account.ipv6, port, how) for port, how in ((993, ""), (465, ""), (587, "smtp"))]
+    return [
+        shown(acme.tls, account.fqdn, account.ipv6, port, how) for port, how in ((993, ""), (465, ""), (587, "smtp"))
+    ]
 
 
 def test_main_shows_one_for_all_its_names_and_each_account_its_own(system: System, alice: Account, acme: Acme) -> None:
@@ -70,16 +72,81 @@ def test_main_shows_one_for_all_its_names_and_each_account_its_own(system: Syste
     mains = of_main(system, acme)
     assert len({one.serial_number for one in mains}) == 1
     names = mains[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert {system.domain, f"mail.{system.domain}", f"imap.{system.domain}"} <= set(names.get_values_for_type(x509.DNSName))
+    wanted = {system.domain, f"mail.{system.domain}", f"imap.{system.domain}"}
+    assert wanted <= set(names.get_values_for_type(x509.DNSName))
     [serial] = {one.serial_number for one in of_account(alice, acme)}
     assert serial != mains[0].serial_number
-    word = system.post(alice.address)
+    word, back = system.post(alice.address), token()
     with smtp(f"smtp.{system.domain}", system.port(587), acme.tls, tls="starttls") as session:
         session.login("alice", alice.password)
-        session.send_message(compose(alice.short_address, alice.address, back := token()))
-    with imap(f"imap.{system.domain}", system.port(993), acme.tls) as mailbox:
-        mailbox.login("alice", alice.password)
-        from tests.e2e.support.mail import Mailbox
+        session.send_message(compose(alice.short_address, alice.address, back))
+    with imap(f"imap.{system.domain}", system.port(993), acme.tls) as session:
+        session.login("alice", alice.password)
+        Mailbox(session).wait_for(word)
+        Mailbox(session).wait_for(back)
 
-        Mailbox(mailbox).wait_for(word)
-        Mailbox(mailbox).wait_for(back)
+
+@pytest.mark.once
+def test_a_renewal_ends_no_session_and_keeps_the_key(system: System, alice: Account, acme: Acme) -> None:
+    """Who waits for mail hears of it after the renewal, on the connection that was there before."""
+    before, alices = of_main(system, acme)[0], of_account(alice, acme)[0]
+    ways = ((f"imap.{system.domain}", system.address, system.port(993)), (alice.fqdn, alice.ipv6, 993))
+    with ExitStack() as open_sessions:
+        waiting = [open_sessions.enter_context(idling(acme, *way, alice)) for way in ways]
+        renewed = system.cli.ok("certificate", "renew", "--json").json()
+        assert {one["state"] for one in renewed} == {"valid"}
+        after = of_main(system, acme)[0]
+        assert after.serial_number != before.serial_number
+        assert of_account(alice, acme)[0].serial_number != alices.serial_number
+        system.post(alice.address)
+        for session in waiting:
+            heard = b""
+            while b"EXISTS" not in heard:
+                heard = session.readline()
+                assert heard, "the session was ended"
+    assert after.public_key() == before.public_key()
+    public = after.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    pinned = system.served(f"_25._tcp.mail.{system.domain}", "TLSA")
+    assert pinned == {f"3 1 1 {hashlib.sha256(public).hexdigest()}"}
+
+
+@contextmanager
+def idling(acme: Acme, name: str, address: str, port: int, account: Account) -> Iterator[BinaryIO]:
+    """A mail client that waits for mail (RFC 2177)."""
+    with (
+        socket.create_connection((address, port), timeout=20) as plain,
+        acme.tls.wrap_socket(plain, server_hostname=name) as connection,
+        connection.makefile("rb") as lines,
+    ):
+        for command, answer in (
+            (f"a LOGIN {account.name} {account.password}", b"a OK"),
+            ("b SELECT INBOX", b"b OK"),
+            ("c IDLE", b"+"),
+        ):
+            connection.sendall(f"{command}\r\n".encode())
+            while not (line := lines.readline()).startswith(answer):
+                assert line, command
+        yield lines
+
+
+@pytest.mark.once
+def test_who_gets_none_goes_on_with_the_authoritys_and_is_told_of(system: System, alice: Account, acme: Acme) -> None:
+    """A server that cannot see the proof, then one that does not answer."""
+    acme.stop()
+    acme.start("127.0.0.1:53")
+    made = system.cli.ok("account", "create", "dora", "--json")
+    assert "dora" in made.err
+    assert made.json()["status"] == "running"
+    listed = {one["name"]: one for one in system.cli.ok("certificate", "list", "--json").json()}
+    assert listed["dora"]["state"] == "failed"
+    assert f"dora.{system.domain} is ours" in listed["dora"]["problem"]
+    assert listed["alice"]["state"] == "valid"
+    told = system.cli.ok("status").out
+    assert "certificate of dora" in told
+    assert "mailpod certificate renew" in told
+    shown(system.tls, made.json()["fqdn"], made.json()["ipv6"], 993)
+    acme.stop()
+    refused = system.cli.run("certificate", "renew", "dora")
+    assert refused.code == 1
+    assert "does not answer" in refused.err
+    system.cli.ok("account", "delete", "dora", "--purge", "--yes")

@@ -223,8 +223,10 @@ def set_(
 
 @app.command()
 def rotate(name: Known, json: Json = False) -> None:
-    """Replace the keys an account proves itself with to main; its password and SSH keys stay."""
-    account = accounts.rotate(context(), name)
+    """Replace the keys an account proves itself with to main and to clients; its password and SSH keys stay."""
+    here = context()
+    account = accounts.rotate(here, name)
+    certificate.issue_for(here, account.name)
     if json:
         output.document({"name": account.name})
 
@@ -242,9 +244,11 @@ def freeze(name: Known, json: Json = False) -> None:
 @app.command()
 def thaw(name: Known, json: Json = False) -> None:
     """Let a frozen account go on; mail that waits for it is delivered."""
-    freezing.thaw(context(), name)
+    here = context()
+    freezing.thaw(here, name)
+    certificate.issue_for(here, name.lower())
     if json:
-        output.document(as_json(accounts.show(context(), name)))
+        output.document(as_json(accounts.show(here, name)))
 
 
 @app.command()

@@ -15,6 +15,8 @@ public one is good for a while (`valid`), soon to be replaced (`due`), could not
 
 _FIRST_PAUSE = timedelta(hours=1)
 _LONGEST_PAUSE = timedelta(hours=12)
+# as often as that takes
+_DOUBLED = 4
 
 
 class Trouble(BaseModel):
@@ -38,7 +40,7 @@ class Trouble(BaseModel):
     @property
     def until(self) -> datetime:
         """When it is tried again: after an hour at first, then later and later, so that no server shuts us out."""
-        return self.last + min(_FIRST_PAUSE * (1 << (self.count - 1)), _LONGEST_PAUSE)
+        return self.last + min(_FIRST_PAUSE * (1 << min(self.count - 1, _DOUBLED)), _LONGEST_PAUSE)
 
 
 class Certificate(BaseModel):

@@ -314,7 +314,7 @@ def _follow(context: Context, account: Account) -> None:
 
 
 def rotate(context: Context, name: str) -> Account:
-    """Replace what an account proves itself with toward main: who has stolen it has nothing any more.
+    """Replace what an account proves itself with, to main and to clients: who has stolen it has nothing any more.
 
     Its mail that leaves meanwhile waits a moment. If the account does not answer, main refuses the old credential all
     the same, and `apply` gives the account the new one.
@@ -332,6 +332,7 @@ def rotate(context: Context, name: str) -> Account:
         account = context.store.account(name.lower())
         context.progress(f"giving {account.name} new keys")
         context.rotate(account)
+        context.certificates.forget(account.id)
         push_tables(context)
         refresh(context, account)
     return account

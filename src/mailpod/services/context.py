@@ -181,7 +181,7 @@ class Context:
 
         return Certificates(self.store, self.keys)
 
-    @property
+    @cached_property
     def acme(self) -> "AcmeServer":
         """Who is asked for certificates."""
         from mailpod.services.acme import AcmeServer

@@ -31,11 +31,11 @@ class Acme:
         self.url = f"https://{world.address}:{_PORT}/dir"
         self.authority = folder / "acme.pem"
         self.roots = folder / "roots.pem"
+        self._key, certificate = _certificate(world.address)
+        self.authority.write_bytes(certificate)
 
     def start(self, resolver: str) -> None:
         """Start it; it asks the name server at `resolver` (`ADDRESS:PORT`), and has not heard of anybody yet."""
-        key, certificate = _certificate(self._world.address)
-        self.authority.write_bytes(certificate)
         config = {
             "listenAddress": f"0.0.0.0:{_PORT}",
             "managementListenAddress": f"0.0.0.0:{_MANAGEMENT}",
@@ -44,7 +44,11 @@ class Acme:
             "httpPort": 80,
             "tlsPort": 443,
         }
-        for name, content in (("acme.pem", certificate), ("acme.key", key), ("acme.json", json.dumps({"pebble": config}).encode())):
+        for name, content in (
+            ("acme.pem", self.authority.read_bytes()),
+            ("acme.key", self._key),
+            ("acme.json", json.dumps({"pebble": config}).encode()),
+        ):
             self._world.give("/tmp", name, content)
         start = f"pebble -config /tmp/acme.json -dnsserver {resolver} >/tmp/acme.log 2>&1 &"
         self._world.run("sh", "-c", f"PEBBLE_VA_NOSLEEP=1 PEBBLE_WFE_NONCEREJECT=0 {start}")
@@ -62,7 +66,7 @@ class Acme:
     def _root(self) -> bytes:
         url = f"https://{self._world.address}:{_MANAGEMENT}/roots/0"
         try:
-            with urllib.request.urlopen(url, context=ssl.create_default_context(cafile=str(self.authority))) as answer:  # noqa: S310
+            with urllib.request.urlopen(url, context=ssl.create_default_context(cafile=str(self.authority))) as answer:
                 return bytes(answer.read())
         except OSError:
             return b""
