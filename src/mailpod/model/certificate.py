@@ -53,6 +53,7 @@ class Certificate(BaseModel):
         server: URL of that server's directory.
         first: when a certificate for these names came for the first time; servers count those.
         left_out: names it could not be for, because they do not lead here.
+        handed: the element has been given the chain.
         trouble: why the last order came to nothing.
     """
 
@@ -64,6 +65,7 @@ class Certificate(BaseModel):
     server: str = ""
     first: datetime | None = None
     left_out: tuple[str, ...] = ()
+    handed: bool = True
     trouble: Trouble | None = None
 
 

@@ -7,6 +7,7 @@ secrets/acme.toml                what ACME servers know the system by
 
 import hashlib
 import tomllib
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import BaseModel
 
 from mailpod.model.certificate import AcmeAccount, Certificate
+from mailpod.model.errors import MailpodError
 from mailpod.model.records import System, now
 from mailpod.services.keys import Keys, load_key, needs_renewal, new_key
 from mailpod.store import Store, write_durably
@@ -52,16 +54,26 @@ class Certificates:
             found = self._find(owner) or Certificate(key=key or new_key(), own="")
             if not found.own or needs_renewal(found.own, names):
                 found = found.model_copy(update={"own": self._keys.certify(found.key, names)})
-                self.save(owner, found)
+                _write(self._path(owner), found)
+        return found
+
+    def change(self, owner: str, key: str, changes: Mapping[str, object]) -> Certificate:
+        """Change what `owner` shows with a certain key.
+
+        Raises:
+            MailpodError: it has another by now, or is gone.
+        """
+        with self._store.lock("certificates"):
+            found = self._find(owner)
+            if found is None or found.key != key:
+                raise MailpodError("its key was replaced meanwhile", "it is tried again by itself")
+            found = found.model_copy(update=changes)
+            _write(self._path(owner), found)
         return found
 
     def _find(self, owner: str) -> Certificate | None:
         path = self._path(owner)
         return Certificate.model_validate(tomllib.loads(path.read_text())) if path.exists() else None
-
-    def save(self, owner: str, certificate: Certificate) -> None:
-        """Keep what `owner` is to show."""
-        _write(self._path(owner), certificate)
 
     def forget(self, owner: str) -> None:
         """Remove what `owner` showed, and its key."""

@@ -6,7 +6,6 @@ The system's own authority's certificate is served until there is another, and w
 import contextlib
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -31,6 +30,8 @@ _ORDER_SECONDS = 90.0
 # Let's Encrypt gives a domain 50 certificates of new names a week; some are left for what the operator does by hand.
 _NEW_A_WEEK = 45
 _PUBLIC_LIMITS = "letsencrypt.org"
+# of one run; it takes 300 orders in three hours
+_ORDERS = 80
 
 
 def issue_due(context: Context, seconds: float = _TEND_SECONDS) -> None:
@@ -41,28 +42,34 @@ def issue_due(context: Context, seconds: float = _TEND_SECONDS) -> None:
     Args:
         seconds: after which no further order is begun.
     """
-    if not context.system.acme_email or not main_runs(context):
+    system = context.system
+    if not system.acme_email or not main_runs(context):
         return
     with _alone(context):
         there = _reachable(context)
         for element in there:
-            if element.certificate.chain and expired(element.certificate):
+            if not element.certificate.handed or (element.certificate.chain and expired(element.certificate)):
                 with _told(context, element):
                     _hand_over(context, element)
-        end = time.monotonic() + seconds
-        for element in _in_turn(context, there):
-            account = context.certificates.acme_account()
-            if _pauses(account.trouble, context.system) or time.monotonic() > end:
+        left, end = _new_left(context), time.monotonic() + seconds
+        for element in _in_turn(context, there)[:_ORDERS]:
+            of_server = context.certificates.acme_account().trouble
+            if _pauses(of_server, system) or time.monotonic() > end:
                 return
-            if _pauses(element.certificate.trouble, context.system) or _spent(context, element):
+            new = not element.certificate.chain
+            if _pauses(element.certificate.trouble, system) or (new and not left):
                 continue
+            left -= new
             with _told(context, element):
-                _issue(context, element, min(_ORDER_SECONDS, end - time.monotonic() + _CREATE_SECONDS))
+                _issue(context, element, _ORDER_SECONDS)
 
 
 def issue_on_up(context: Context) -> None:
-    """`issue_due`, for somebody who waits."""
-    issue_due(context, _UP_SECONDS)
+    """`issue_due` for somebody who waits, and whose command has done its work: nothing of this fails it."""
+    try:
+        issue_due(context, _UP_SECONDS)
+    except MailpodError as problem:
+        context.progress(f"no certificates were ordered: {problem.what}; mailpod tend tries again")
 
 
 def issue_for(context: Context, name: str) -> None:
@@ -73,12 +80,11 @@ def issue_for(context: Context, name: str) -> None:
     try:
         with _alone(context, _CREATE_SECONDS):
             [element] = [one for one in elements(context) if one.account and one.name == name]
-            waits = _pauses(context.certificates.acme_account().trouble, system) or _spent(context, element)
-            if not waits and due(system, element):
-                with _told(context, element):
-                    _issue(context, element, _CREATE_SECONDS)
+            waits = _pauses(context.certificates.acme_account().trouble, system) or not _new_left(context)
+            if due(system, element) and not waits:
+                _issue(context, element, _CREATE_SECONDS)
     except MailpodError as problem:
-        context.progress(f"{name} has no certificate yet: {problem.what}; it is tried again by itself")
+        context.progress(f"no certificate for {name}: {problem.what}; {problem.hint}")
 
 
 def renew(context: Context, name: str | None = None) -> list[CertificateView]:
@@ -92,7 +98,8 @@ def renew(context: Context, name: str | None = None) -> list[CertificateView]:
 
     Raises:
         NotFound: there is no such account.
-        MailpodError: nobody is asked for certificates, main does not run, or an order failed after all were tried.
+        MailpodError: nobody is asked for certificates, main does not run, or an order failed; the others were tried,
+            unless the server takes none.
     """
     context.require_system()
     if not context.system.acme_email:
@@ -106,10 +113,12 @@ def renew(context: Context, name: str | None = None) -> list[CertificateView]:
         wanted = there if name is None else [one for one in there if one.name == name.lower()]
         if not wanted:
             raise NotFound(f"there is no running account {name!r}", "see: mailpod certificate list")
-        problems = []
+        problems: list[MailpodError] = []
         for element in wanted:
             try:
                 _issue(context, element, _ORDER_SECONDS)
+            except Unusable:
+                raise
             except MailpodError as problem:
                 problems.append(problem)
     if problems:
@@ -165,49 +174,46 @@ def _pauses(trouble: Trouble | None, system: System) -> bool:
     return of_now is not None and of_now.until > now()
 
 
-def _spent(context: Context, element: Element) -> bool:
-    """Whether the server has given as many certificates of new names of late as it gives; renewals do not count."""
+def _new_left(context: Context) -> int:
+    """How many certificates of new names the server is to be asked for now; renewals do not count."""
     host = urlsplit(context.system.acme_server).hostname or ""
-    if element.certificate.chain or not host.endswith(_PUBLIC_LIMITS):
-        return False
+    if not host.endswith(_PUBLIC_LIMITS):
+        return _ORDERS
     week = now() - timedelta(days=7)
     firsts = [one.certificate.first for one in elements(context)]
-    return len([first for first in firsts if first and first > week]) >= _NEW_A_WEEK
+    return max(0, _NEW_A_WEEK - len([first for first in firsts if first and first > week]))
 
 
 def _issue(context: Context, element: Element, seconds: float) -> None:
     """Order one certificate, keep it, and hand it over; why it failed is kept as well."""
-    system, certificates = context.system, context.certificates
+    system, certificates, before = context.system, context.certificates, element.certificate
     context.progress(f"ordering a certificate for {element.name}")
-    before = element.certificate
     try:
         names, kind, show = proof(context, element.names)
         chain = context.acme.order(before.key, names, kind, show, seconds)
         _check(chain, before, names)
+    except Unusable as problem:
+        account = certificates.acme_account()
+        trouble = _trouble(system, account.trouble, problem)
+        certificates.save_acme_account(account.model_copy(update={"trouble": trouble}))
+        raise
     except MailpodError as problem:
-        if isinstance(problem, Unusable):
-            account = certificates.acme_account()
-            trouble = _trouble(system, account.trouble, problem)
-            certificates.save_acme_account(account.model_copy(update={"trouble": trouble}))
-        else:
-            trouble = _trouble(system, before.trouble, problem)
-            certificates.save(element.id, before.model_copy(update={"trouble": trouble}))
+        certificates.change(element.id, before.key, {"trouble": _trouble(system, before.trouble, problem)})
         raise
     known = before.chain and set(names_of(leaf(before.chain))) == set(names) and before.server == system.acme_server
-    made = before.model_copy(
-        update={
-            "chain": chain,
-            "server": system.acme_server,
-            "first": before.first if known else now(),
-            "left_out": tuple(name for name in element.names if name not in names),
-            "trouble": None,
-        }
-    )
-    certificates.save(element.id, made)
+    changes = {
+        "chain": chain,
+        "server": system.acme_server,
+        "first": before.first if known else now(),
+        "left_out": tuple(name for name in element.names if name not in names),
+        "handed": False,
+        "trouble": None,
+    }
+    certificates.change(element.id, before.key, changes)
     account = certificates.acme_account()
     if account.trouble:
         certificates.save_acme_account(account.model_copy(update={"trouble": None}))
-    _hand_over(context, replace(element, certificate=made))
+    _hand_over(context, element)
 
 
 def _trouble(system: System, before: Trouble | None, problem: MailpodError) -> Trouble:
@@ -240,3 +246,4 @@ def _hand_over(context: Context, element: Element) -> None:
     else:
         with context.store.lock("tables"):
             context.channel.main("deploy", context.main_tls_files())
+    context.certificates.change(element.id, element.certificate.key, {"handed": True})

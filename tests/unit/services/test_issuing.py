@@ -229,7 +229,7 @@ def issuing_key():
     return certificates.new_key()
 
 
-def test_what_was_had_before_a_crash_is_handed_over_by_apply(served, monkeypatch):
+def test_what_was_had_before_a_crash_is_handed_over_by_tend(served, monkeypatch):
     asking(served, "alice")
 
     def dies(*_anything):
@@ -239,10 +239,18 @@ def test_what_was_had_before_a_crash_is_handed_over_by_apply(served, monkeypatch
         patched.setattr(issuing, "_hand_over", dies)
         with pytest.raises(KeyboardInterrupt):
             issue_for(served.process(), "alice")
-    installation.apply(served.process())
+    issue_due(served.process())
     assert certificates.issuer_of(certificates.leaf(shown_by(served, "alice"))) == "Made Up"
     issue_for(served.process(), "alice")
-    assert len(served.acme.orders) == 1
+    assert [names[0] for names, _ in served.acme.orders] == ["alice.example.org", "example.org"]
+
+
+def test_a_key_that_was_replaced_meanwhile_does_not_come_back(served):
+    asking(served, "alice")
+    served.acme.looks = lambda _challenges: accounts.rotate(served.process(), "alice")
+    issue_for(served.process(), "alice")
+    assert "its key was replaced meanwhile" in served.said[-1]
+    assert views(served)["alice"].state == "waiting"
 
 
 def test_frozen_and_missing_accounts_are_not_asked_for(served):
