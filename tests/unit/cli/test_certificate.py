@@ -50,3 +50,19 @@ def test_an_account_is_created_though_it_gets_none_and_status_says_why(mailpod, 
 def test_apply_orders_what_is_missing(mailpod, asking):
     assert mailpod("apply").code == 0
     assert len(asking.acme.orders) == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--acme-email", "ops"),
+        ("--acme-email", "ops@example.org", "--acme-server", "http://acme.test/"),
+        ("--acme-email", "ops@example.org", "--acme-ca", "/no/such/file"),
+        ("--acme-server", "https://acme.test/"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_touched(mailpod, system, options):
+    refused = mailpod("up", "example.org", *options)
+    assert (refused.code, len(refused.lines)) == (2, 2)
+    assert not system.world.containers
+    assert system.store.find_system() is None
