@@ -3,6 +3,7 @@
 import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Literal, TypedDict
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -138,6 +139,11 @@ class System(_Record):
     def local_address(self) -> str:
         """An address of this host at which published ports answer."""
         return "127.0.0.1" if self.bind == EVERYWHERE else self.bind
+
+    def asks_lets_encrypt(self) -> bool:
+        """Whether certificates are to come from Let's Encrypt, be it from the server it has for trials."""
+        host = urlsplit(self.acme_server).hostname or ""
+        return bool(self.acme_email) and host.endswith(".letsencrypt.org")
 
     def webmail(self) -> str:
         """The URL a browser on the Internet uses."""

@@ -7,7 +7,6 @@ import contextlib
 import time
 from collections.abc import Iterator
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 from mailpod.model import layout
 from mailpod.model.certificate import Certificate, Trouble, current, settings
@@ -29,7 +28,6 @@ _TEND_SECONDS = 900.0
 _ORDER_SECONDS = 90.0
 # Let's Encrypt gives a domain 50 certificates of new names a week; some are left for what the operator does by hand.
 _NEW_A_WEEK = 45
-_PUBLIC_LIMITS = "letsencrypt.org"
 # of one run; it takes 300 orders in three hours
 _ORDERS = 80
 
@@ -176,8 +174,7 @@ def _pauses(trouble: Trouble | None, system: System) -> bool:
 
 def _new_left(context: Context) -> int:
     """How many certificates of new names the server is to be asked for now; renewals do not count."""
-    host = urlsplit(context.system.acme_server).hostname or ""
-    if not host.endswith(_PUBLIC_LIMITS):
+    if not context.system.asks_lets_encrypt():
         return _ORDERS
     week = now() - timedelta(days=7)
     firsts = [one.certificate.first for one in elements(context)]
