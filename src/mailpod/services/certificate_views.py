@@ -56,8 +56,9 @@ class Element:
 def views(context: Context) -> list[CertificateView]:
     """What main and every account show their clients; main first, then accounts by name."""
     context.require_system()
-    of_server = current(context.certificates.acme_account().trouble, context.system)
-    return [_view(context.system, element, of_server) for element in elements(context)]
+    system = context.system
+    of_server = current(context.certificates.acme_account().trouble, system) if system.acme_email else None
+    return [_view(system, element, of_server) for element in elements(context)]
 
 
 def _view(system: System, element: Element, of_server: Trouble | None) -> CertificateView:

@@ -55,7 +55,7 @@ def issue_due(context: Context, seconds: float = _TEND_SECONDS) -> None:
             if _pauses(of_server, system) or time.monotonic() > end:
                 return
             new = not element.certificate.chain
-            if _pauses(element.certificate.trouble, system) or (new and not left):
+            if new and not left:
                 continue
             left -= new
             with _told(context, element):
@@ -160,11 +160,15 @@ def _in_turn(context: Context, there: list[Element]) -> list[Element]:
 
 
 def _wants(context: Context, element: Element) -> bool:
-    """Whether it is due; names that were left out may lead here by now."""
+    """Whether it is due, and nothing failed of late; names that were left out may lead here by now."""
+    if _pauses(element.certificate.trouble, context.system):
+        return False
     if due(context.system, element):
         return True
-    left_out = element.certificate.left_out
-    return bool(left_out and context.system.dns != "built-in" and leading_here(context, left_out))
+    with contextlib.suppress(MailpodError):
+        left_out = element.certificate.left_out
+        return bool(left_out and context.system.dns != "built-in" and leading_here(context, left_out))
+    return False
 
 
 def _pauses(trouble: Trouble | None, system: System) -> bool:

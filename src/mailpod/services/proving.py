@@ -17,32 +17,37 @@ def proof(context: Context, names: tuple[str, ...]) -> tuple[tuple[str, ...], Ki
     """The names that can be shown to be ours, and how.
 
     Raises:
-        MailpodError: there are none.
+        MailpodError: there are none, or nobody tells.
     """
     if context.system.dns == "built-in":
         return names, "dns-01", partial(_in_zone, context)
     found = leading_here(context, names)
     if not found:
         raise MailpodError(
-            f"{names[0]} leads to another web server than main's, or nowhere", "see docs/domain.md, Certificates"
+            f"{names[0]} leads to another web server than main's, or nowhere", "see docs/operator.md, Certificates"
         )
     return found, "http-01", partial(_on_web, context)
 
 
 def leading_here(context: Context, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the names at which an ACME server would find main's web server."""
+    """Those of the names at which an ACME server would find main's web server.
+
+    Raises:
+        MailpodError: the resolver does not tell, so that a name that leads here might be left out.
+    """
     resolver = Resolver(context.system.resolver)
     ours = set(layout.public_addresses(context.system))
+    four_of_ours = {one for one in ours if "." in one}
 
     def leads(name: str) -> bool:
-        try:
-            four, six = resolver.ask(name, "A"), resolver.ask(name, "AAAA")
-        except Unknown:
-            return False
+        four, six = resolver.ask(name, "A"), resolver.ask(name, "AAAA")
         # Where our address is not known, an order tells whose it is.
-        return bool(four) and (four <= ours if any("." in one for one in ours) else True) and six <= ours
+        return bool(four) and four <= (four_of_ours or four) and six <= ours
 
-    return tuple(name for name in names if leads(name))
+    try:
+        return tuple(name for name in names if leads(name))
+    except Unknown as error:
+        raise MailpodError(f"where {names[0]} leads is not known: {error}", "see: mailpod dns check") from error
 
 
 @contextlib.contextmanager

@@ -72,6 +72,13 @@ def test_without_a_server_the_authoritys_is_shown_and_nobody_is_asked(served):
         renew(served.process())
 
 
+def test_looking_writes_nothing(served):
+    served.up("alice")
+    before = served.state()
+    views(served)
+    assert served.state() == before
+
+
 def test_main_has_one_for_its_names_and_an_account_its_own(served):
     asking(served, "alice")
     issue_due(served.process())
@@ -293,7 +300,7 @@ class Lookup:
         self._records = records
 
     def ask(self, name, kind):
-        if name == "smtp.example.org":
+        if self._records.get("silent"):
             raise Unknown("nobody answers")
         return self._records.get((name, kind), set())
 
@@ -329,8 +336,13 @@ def test_with_the_dns_elsewhere_the_web_server_proves_what_leads_to_it(elsewhere
     assert "example.org" in main.left_out
     issue_due(elsewhere.process())
     assert len(elsewhere.acme.orders) == 1
+    elsewhere.records["silent"] = True
+    with pytest.raises(MailpodError, match="nobody answers"):
+        renew(elsewhere.process(), "main")
+    assert views(elsewhere)["main"].issuer == "Made Up"
+    del elsewhere.records["silent"]
     elsewhere.records[("webmail.example.org", "A")] = {"192.0.2.1"}
-    issue_due(elsewhere.process())
+    renew(elsewhere.process(), "main")
     assert elsewhere.acme.orders[1][0] == ("mail.example.org", "webmail.example.org", "imap.example.org")
 
 
