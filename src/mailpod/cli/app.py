@@ -11,7 +11,20 @@ import typer
 from typer.exceptions import TyperException
 
 from mailpod import __version__
-from mailpod.cli import account, alias, app_password, dkim, dns, engine, moving, node, output, system, tending
+from mailpod.cli import (
+    account,
+    alias,
+    app_password,
+    certificate,
+    dkim,
+    dns,
+    engine,
+    moving,
+    node,
+    output,
+    system,
+    tending,
+)
 from mailpod.cli.state import options
 from mailpod.model.errors import InvalidInput, MailpodError
 
@@ -29,6 +42,7 @@ app.add_typer(account.app, name="account")
 app.add_typer(alias.app, name="alias")
 app.add_typer(dns.app, name="dns")
 app.add_typer(dkim.app, name="dkim")
+app.add_typer(certificate.app, name="certificate")
 app.add_typer(node.app, name="node")
 app.add_typer(engine.app, name="engine")
 system.register(app)

@@ -6,13 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mailpod.model.errors import MailpodError
 from mailpod.model.records import Account, System, Tended, now
 from mailpod.model.spec import LABEL_ID, LABEL_ROLE, Workload
 from mailpod.services.context import Context
 from mailpod.services.refusals import Refusals, refusals
+
+if TYPE_CHECKING:
+    from mailpod.services.certificate_views import CertificateView
 
 _AT_ONCE = 8
 # An account that hangs must not hold up what is known of the others.
@@ -79,6 +82,7 @@ class Status:
         queue: what is known to wait in main and the accounts, None when none says.
         refusals: what main refused to accounts of late, None when it does not say.
         tended: what `mailpod tend` did last.
+        certificates: what main and the accounts show clients.
     """
 
     system: System
@@ -87,10 +91,13 @@ class Status:
     queue: list[Message] | None
     refusals: list[Refusals] | None
     tended: Tended
+    certificates: "list[CertificateView]"
 
 
 def status(context: Context) -> Status:
     """Ask the engine, main, and the accounts that run."""
+    from mailpod.services.certificate_views import views
+
     context.require_system()
     workloads = context.engine.workloads(context.instance)
     main = next((w for w in workloads if w.labels.get(LABEL_ROLE) == "main"), None)
@@ -119,6 +126,7 @@ def status(context: Context) -> Status:
         known,
         refused.result(),
         context.store.tended(),
+        views(context),
     )
 
 
