@@ -1,0 +1,129 @@
+"""`upgrade` and `rollback`: another version of the images, an account at a time, and back."""
+
+import imaplib
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.e2e.support.cli import Cli, kill_group
+from tests.e2e.support.system import Account, System
+from tests.e2e.support.traffic import Traffic, arrived_once
+from tests.e2e.support.versions import version
+from tests.e2e.support.wait import until
+
+NOBODY_MAY = {
+    "dovecot": ("account/dovecot/dovecot/passwords.lua", "function auth_password_verify()\n  return dovecot.auth.PASSDB_RESULT_PASSWORD_MISMATCH\nend\n"),
+    "classic": ("account/classic/courier/app_password", "#!/bin/sh\nexit 1\n"),
+}
+"""A change after which no app password opens a mailbox."""
+
+
+@pytest.fixture(scope="module")
+def pair(system: System) -> list[Account]:
+    """Two accounts of the module's own."""
+    return [system.create("canary"), system.create("next")]
+
+
+@pytest.fixture(scope="module")
+def newer(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
+    """A version with a harmless change."""
+    folder = tmp_path_factory.mktemp("newer") / "mailpod"
+    yield system.cli.of_version(version(folder, {"account/base/init/version": secrets.token_hex(8)}))
+    forget(system)
+
+
+@pytest.fixture(scope="module")
+def broken(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
+    """A version whose accounts answer, and let nobody in."""
+    folder = tmp_path_factory.mktemp("broken") / "mailpod"
+    change = dict([NOBODY_MAY[system.stack]])
+    yield system.cli.of_version(version(folder, change | {"account/base/init/version": secrets.token_hex(8)}))
+    forget(system)
+
+
+def forget(system: System) -> None:
+    """Remove what the accounts ran on, and those images that nobody has got to."""
+    for name in ("canary", "next"):
+        system.cli.run("account", "delete", name, "--purge", "--yes")
+
+
+def images(system: System, accounts: list[Account]) -> list[tuple[str, str]]:
+    """By account, its container and that one's image."""
+    containers = [system.engine.account(account.name) for account in accounts]
+    return [(str(one.id), one.attrs["Config"]["Image"]) for one in containers]
+
+
+def test_a_canary_that_does_not_work_goes_back_and_the_others_are_not_touched(
+    system: System, pair: list[Account], broken: Cli
+) -> None:
+    """Messages flow to both meanwhile, and each arrives once."""
+    before = images(system, pair)
+    traffic = Traffic(system, [account.short_address for account in pair], messages=10)
+    with traffic.flowing_on():
+        ended = broken.run("upgrade", pair[1].name, pair[0].name, "--canary", pair[0].name)
+    assert ended.code == 1
+    assert "canary does not work on its new image" in ended.complaint[0]
+    assert "IMAP of canary" in ended.complaint[0]
+    after = images(system, pair)
+    assert after[1] == before[1]
+    assert after[0][1] == before[0][1]
+    arrived_once(system, pair, traffic.acknowledged)
+
+
+def test_an_upgrade_that_was_killed_is_taken_back_by_apply_and_can_be_done_again(
+    system: System, pair: list[Account], newer: Cli
+) -> None:
+    """`apply` says so; what has been upgraded is checked, and its owner sees nothing of that."""
+    account = pair[0]
+    word = system.post(account.address)
+    system.wait_for(account, word)
+    with system.mailbox(account) as mailbox:
+        seen = mailbox.words()
+    (_, old), _ = images(system, pair)
+    with newer.started("upgrade", account.name) as process:
+        until(lambda: images(system, [account])[0][1] != old, "a container on the new image", 90)
+        kill_group(process)
+    said = newer.ok("apply").err
+    assert "canary" in said
+    assert old in said
+    assert images(system, [account])[0][1] == old
+    with away(system, account) as seconds:
+        [done] = newer.ok("upgrade", account.name, "--json").json()
+    assert done["before"] == old
+    assert images(system, [account])[0][1] == done["image"] != old
+    with away(system, account) as again:
+        newer.ok("rollback", account.name)
+    assert images(system, [account])[0][1] == old
+    with system.mailbox(account) as mailbox:
+        assert mailbox.words() == seen
+    print("away", seconds, again)
+    assert min(seconds + again) < 2
+
+
+@contextmanager
+def away(system: System, account: Account) -> Iterator[list[float]]:
+    """Seconds from the end of a client's connection through main until it has its mailbox open again."""
+    found: list[float] = []
+
+    def stay() -> None:
+        with system.mailbox(account) as mailbox:
+            ready.set()
+            try:
+                while True:
+                    mailbox.session.noop()
+                    time.sleep(0.02)
+            except (OSError, imaplib.IMAP4.error):
+                begun = time.monotonic()
+        until(lambda: system.reaches(account), "a login", 30, every=0.02)
+        found.append(time.monotonic() - begun)
+
+    ready = threading.Event()
+    thread = threading.Thread(target=stay)
+    thread.start()
+    assert ready.wait(20)
+    yield found
+    thread.join(60)
