@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.support.cli import Cli, kill_group
+from tests.e2e.support.engine import LABEL_ACCOUNT
 from tests.e2e.support.system import Account, System
 from tests.e2e.support.traffic import Traffic, arrived_once
 from tests.e2e.support.versions import version
@@ -51,24 +52,24 @@ def forget(system: System) -> None:
         system.cli.run("account", "delete", name, "--purge", "--yes")
 
 
-def images(system: System, accounts: list[Account]) -> list[tuple[str, str]]:
-    """By account, its container and that one's image."""
-    containers = [system.engine.account(account.name) for account in accounts]
-    return [(str(one.id), one.attrs["Config"]["Image"]) for one in containers]
+def running(system: System, account: Account) -> tuple[str, str]:
+    """An account's container and that one's image; empty while there is none."""
+    there = [one for one in system.engine.containers() if one.labels.get(LABEL_ACCOUNT) == account.name]
+    return (str(there[0].id), there[0].attrs["Config"]["Image"]) if there else ("", "")
 
 
 def test_a_canary_that_does_not_work_goes_back_and_the_others_are_not_touched(
     system: System, pair: list[Account], broken: Cli
 ) -> None:
     """Messages flow to both meanwhile, and each arrives once."""
-    before = images(system, pair)
+    before = [running(system, account) for account in pair]
     traffic = Traffic(system, [account.short_address for account in pair], messages=10)
     with traffic.flowing_on():
         ended = broken.run("upgrade", pair[1].name, pair[0].name, "--canary", pair[0].name)
     assert ended.code == 1
     assert "canary does not work on its new image" in ended.complaint[0]
     assert "IMAP of canary" in ended.complaint[0]
-    after = images(system, pair)
+    after = [running(system, account) for account in pair]
     assert after[1] == before[1]
     assert after[0][1] == before[0][1]
     arrived_once(system, pair, traffic.acknowledged)
@@ -83,21 +84,20 @@ def test_an_upgrade_that_was_killed_is_taken_back_by_apply_and_can_be_done_again
     system.wait_for(account, word)
     with system.mailbox(account) as mailbox:
         seen = mailbox.words()
-    (_, old), _ = images(system, pair)
+    _, old = running(system, account)
     with newer.started("upgrade", account.name) as process:
-        until(lambda: images(system, [account])[0][1] != old, "a container on the new image", 90)
+        until(lambda: running(system, account)[1] not in {"", old}, "a container on the new image", 90)
         kill_group(process)
     said = newer.ok("apply").err
-    assert "canary" in said
-    assert old in said
-    assert images(system, [account])[0][1] == old
+    assert f"canary is back on {old}" in said
+    assert running(system, account)[1] == old
     with away(system, account) as seconds:
         [done] = newer.ok("upgrade", account.name, "--json").json()
-    assert done["before"] == old
-    assert images(system, [account])[0][1] == done["image"] != old
+    assert (done["name"], done["before"]) == (account.name, old)
+    assert running(system, account)[1] == done["image"] != old
     with away(system, account) as again:
         newer.ok("rollback", account.name)
-    assert images(system, [account])[0][1] == old
+    assert running(system, account)[1] == old
     with system.mailbox(account) as mailbox:
         assert mailbox.words() == seen
     print("away", seconds, again)

@@ -37,6 +37,18 @@ def ensure_all(context: Context, system: System) -> None:
     context.engine.spread_images(sorted(tags - {""}), context.progress)
 
 
+def tell_of_trial(context: Context, name: str, there: str, held: str) -> None:
+    """Say that something goes back to the image on record, where an upgrade or a rollback was cut short.
+
+    Args:
+        there: the image it is on.
+        held: the one on record.
+    """
+    another_version = there != held and there.partition(":")[0] == held.partition(":")[0]
+    if another_version and context.engine.has_image(there):
+        context.progress(f"{name} is back on {held}: it was being brought to {there} when that was cut short")
+
+
 def upgradable(system: System, accounts: Iterable[Account]) -> list[str]:
     """Names of those that `upgrade` would bring to another image; `main` stands for main and the name server."""
     old = [account.name for account in accounts if is_old(account)]

@@ -344,6 +344,9 @@ def apply(context: Context) -> list[Step]:
         held = held_images.with_images(context, context.system)
         if held != context.system:
             context.adopt(held)
+        for workload in context.engine.workloads(context.instance):
+            if workload.labels.get(LABEL_ROLE) == "main":
+                held_images.tell_of_trial(context, "main", workload.image, held.images.main)
         deploy(context)
         return converge(context)
 

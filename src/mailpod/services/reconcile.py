@@ -15,6 +15,7 @@ from mailpod.services import dns
 from mailpod.services import relay_host as relay_service
 from mailpod.services.context import Context
 from mailpod.services.copies import leftovers
+from mailpod.services.held_images import tell_of_trial
 from mailpod.services.networks import remove_local
 from mailpod.services.reachable import down
 
@@ -91,11 +92,14 @@ def _converge(context: Context) -> list[Step]:
         context.progress(f"{node} is down since {since}; its accounts stay as they are until it is back")
     accounts = {_container(context, account): account for account in here if not account.frozen}
     taken = steps(context)
+    there = {workload.name: workload.image for workload in observed_accounts(context)}
     problems: list[MailpodError] = []
     for step in taken:
         context.progress(describe(step))
         with _collected(problems):
             take(context, step, accounts)
+            if isinstance(step, Replace):
+                tell_of_trial(context, accounts[step.spec.name].name, there[step.spec.name], step.spec.image)
     for tidy in leftovers(context):
         with _collected(problems):
             tidy()
