@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from tests.e2e.support.cli import Cli, kill_group
@@ -17,8 +16,13 @@ from tests.e2e.support.versions import version
 from tests.e2e.support.wait import until
 
 NOBODY_MAY = {
-    "dovecot": ("account/dovecot/dovecot/passwords.lua", "function auth_password_verify()\n  return dovecot.auth.PASSDB_RESULT_PASSWORD_MISMATCH\nend\n"),
-    "classic": ("account/classic/courier/app_password", "#!/bin/sh\nexit 1\n"),
+    "dovecot": {
+        "account/dovecot/dovecot/passwords.lua": """
+            function auth_password_verify()
+                return dovecot.auth.PASSDB_RESULT_PASSWORD_MISMATCH
+            end"""
+    },
+    "classic": {"account/classic/courier/app_password": "#!/bin/sh\nexit 1\n"},
 }
 """A change after which no app password opens a mailbox."""
 
@@ -41,8 +45,8 @@ def newer(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def broken(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
     """A version whose accounts answer, and let nobody in."""
     folder = tmp_path_factory.mktemp("broken") / "mailpod"
-    change = dict([NOBODY_MAY[system.stack]])
-    yield system.cli.of_version(version(folder, change | {"account/base/init/version": secrets.token_hex(8)}))
+    change = NOBODY_MAY[system.stack] | {"account/base/init/version": secrets.token_hex(8)}
+    yield system.cli.of_version(version(folder, change))
     forget(system)
 
 
@@ -100,7 +104,7 @@ def test_an_upgrade_that_was_killed_is_taken_back_by_apply_and_can_be_done_again
     assert running(system, account)[1] == old
     with system.mailbox(account) as mailbox:
         assert mailbox.words() == seen
-    print("away", seconds, again)
+    print("away", seconds, again, system.create_seconds())
     assert min(seconds + again) < 2
 
 

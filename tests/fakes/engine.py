@@ -186,7 +186,8 @@ class FakeEngine(FakeCarrier):
         world.images[tag] = f"{context.name} {target}"
 
     def spread_images(self, tags, progress):
-        """Nothing: it is one machine."""
+        world = self._reach("spread_images")
+        assert set(tags) <= world.images.keys()
 
     def ensure_local_network(self, name, node, subnet):
         """Nothing: its networks are its own."""

@@ -311,7 +311,6 @@ def _follow(context: Context, account: Account) -> None:
     replaced = there is None or there.spec != spec.digest()
     if replaced:
         context.progress(f"replacing {spec.name}")
-        context.engine.remove(spec.name)
         make_anew(context, account)
     refresh(context, account)
     push_tables(context)

@@ -167,10 +167,7 @@ def _collected(problems: list[MailpodError]) -> Iterator[None]:
 def take(context: Context, step: Step, accounts: dict[str, Account]) -> None:
     """Do one step."""
     match step:
-        case Create(spec):
-            make_anew(context, accounts[spec.name])
-        case Replace(spec):
-            context.engine.remove(spec.name)
+        case Create(spec) | Replace(spec):
             make_anew(context, accounts[spec.name])
         case Start(name):
             context.engine.start(name)
@@ -188,11 +185,13 @@ def hurry(context: Context) -> None:
 
 
 def make_anew(context: Context, account: Account) -> None:
-    """Make the container of an account that had one: what the old one could prove itself with is worth nothing."""
+    """Make the container of an account in place of its old one, which can prove itself with nothing any more."""
     context.rotate(account)
-    # First, so that main never refuses what the new one sends.
+    # First, so that main never refuses what the new one sends; and while the old one is still there for its owner.
     push_tables(context)
-    context.engine.create(context.account_spec(account), context.account_files(account))
+    spec, files = context.account_spec(account), context.account_files(account)
+    context.engine.remove(spec.name)
+    context.engine.create(spec, files)
 
 
 def refresh(context: Context, account: Account, extra: tuple[File, ...] = ()) -> None:
