@@ -13,7 +13,7 @@ from tests.fakes.system import PASSWORD, FakeSystem, counting
 from mailpod.model import layout
 from mailpod.model.errors import EngineUnreachable, MailpodError
 from mailpod.model.records import MIN_MEMORY, now
-from mailpod.services import accounts, aliases, freezing, images, installation, migrating, relay_host
+from mailpod.services import accounts, aliases, freezing, installation, migrating, relay_host
 from mailpod.services.upgrading import rollback, upgrade
 
 
@@ -110,12 +110,6 @@ def copies(system, folder):
         yield number, FakeSystem(folder, world=copy.deepcopy(system.world))
 
 
-def pull(system, monkeypatch):
-    """Let the sources be newer than what everything runs on."""
-    monkeypatch.setattr(images.Image, "tag", property(lambda image: f"{image.repository}:newer"))
-    system.world.images |= {image.tag: "" for image in (images.MAIN, images.DNS, *images.ACCOUNT.values())}
-
-
 IN_PARALLEL = ("create", "create again", "undelete")
 
 
@@ -130,7 +124,7 @@ def test_a_crash_at_any_step_is_repaired_by_apply(ready, tmp_path, monkeypatch, 
     if "relay host" in operation:
         relay(ready.process(), "smtp.example.net", "club", "secret")
     if operation in {"upgrade", "rollback"}:
-        pull(ready, monkeypatch)
+        ready.pull(monkeypatch, "newer")
     if operation == "rollback":
         upgrade(ready.process(), ["alice"])
     if operation == "migrate to one engine":

@@ -14,15 +14,8 @@ from mailpod.services.upgrading import rollback, upgrade
 def pulled(system, monkeypatch):
     """Three accounts, and sources that are newer than what everything runs on."""
     system.up("alice", "bob", "carol")
-    pull(system, monkeypatch, "newer")
+    system.pull(monkeypatch, "newer")
     return system
-
-
-def pull(system, monkeypatch, name):
-    """Let the sources be of a version whose images are all called so."""
-    monkeypatch.setattr(images.Image, "tag", property(lambda image: f"{image.repository}:{name}"))
-    for image in (images.MAIN, images.DNS, *images.ACCOUNT.values()):
-        system.world.images[image.tag] = ""
 
 
 def on(system):
@@ -198,7 +191,7 @@ def test_who_is_on_an_image_that_is_gone_gets_the_newest_and_it_is_said(pulled):
 
 def test_an_image_goes_when_nobody_has_it_to_go_back_to(pulled, monkeypatch):
     upgrade(pulled.process())
-    pull(pulled, monkeypatch, "newest")
+    pulled.pull(monkeypatch, "newest")
     upgrade(pulled.process(), ["main", "alice", "bob"])
     assert "mailpod/main:made-up" not in pulled.world.images
     assert "mailpod/account-dovecot:made-up" in pulled.world.images, "carol has it to go back to"
@@ -212,7 +205,7 @@ def test_a_record_of_earlier_times_names_the_newest_from_the_next_apply_on(syste
     system.store.save_account(system.store.account("alice").model_copy(update={"image": ""}))
     system.store.save_system(system.store.system().model_copy(update={"images": MainImages()}))
     assert installation.apply(system.process()) == []
-    pull(system, monkeypatch, "newer")
+    system.pull(monkeypatch, "newer")
     assert installation.apply(system.process()) == []
     assert on(system) == {"main": "made-up", "alice": "made-up"}
 
@@ -220,10 +213,10 @@ def test_a_record_of_earlier_times_names_the_newest_from_the_next_apply_on(syste
 def test_on_a_swarm_images_are_everywhere_before_an_account_is_stopped(system, monkeypatch):
     system.up_on_swarm("alice")
     accounts.create(system.process(), "bob", PASSWORD, node="node2")
-    pull(system, monkeypatch, "newer")
+    system.pull(monkeypatch, "newer")
     steps = Steps()
     assert [one.name for one in upgrade(system.process(steps))] == ["main", "alice", "bob"]
     assert steps.taken.index("engine spread_images") < steps.taken.index("engine remove mailpod-alice")
     system.world.say("node2", "down")
-    pull(system, monkeypatch, "newest")
+    system.pull(monkeypatch, "newest")
     assert [one.name for one in upgrade(system.process(), ["alice", "bob"])] == ["alice"]
