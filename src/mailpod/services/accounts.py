@@ -268,8 +268,7 @@ def change(
     if not before.frozen:
         require_reachable(context, before)
     ensure_image(context, before)
-    if another:
-        ensure_images(context.engine, context.progress, [another])
+    ensure_images(context.engine, context.progress, [another] if another else [])
     with context.lock("converge", shared=True):
         if another:
             require_room(context, before)
