@@ -24,6 +24,7 @@ from mailpod.cli import (
     output,
     system,
     tending,
+    upgrade,
 )
 from mailpod.cli.state import options
 from mailpod.model.errors import InvalidInput, MailpodError
@@ -46,6 +47,7 @@ app.add_typer(certificate.app, name="certificate")
 app.add_typer(node.app, name="node")
 app.add_typer(engine.app, name="engine")
 system.register(app)
+upgrade.register(app)
 tending.register(app)
 
 _GLOBAL = {"--state", "--instance"}
