@@ -10,7 +10,7 @@ from typing import get_args
 from mailpod.engine.port import Engine
 from mailpod.host.base_image import ensure_base_image
 from mailpod.host.locks import lock
-from mailpod.model.records import DEFAULT_STACK, Dns, Stack
+from mailpod.model.records import DEFAULT_STACK, Antivirus, Dns, Stack
 
 SOURCES = Path(__file__).resolve().parents[3]
 """The folder that holds `compose.yaml` and `images/`."""
@@ -57,6 +57,7 @@ class Image:
 COMMON = Image("mailpod/common", "common")
 MAIN = Image("mailpod/main", "main", base=COMMON)
 DNS = Image("mailpod/dns", "dns")
+ANTIVIRUS = Image("mailpod/antivirus", "antivirus")
 _STACKS: tuple[Stack, ...] = get_args(Stack)
 ACCOUNT = {
     stack: Image(f"mailpod/account-{stack}", "account", stack, COMMON, frozenset(_STACKS) - {stack})
@@ -64,13 +65,13 @@ ACCOUNT = {
 }
 
 
-def needed(stacks: Iterable[Stack], dns: Dns = "elsewhere") -> list[Image]:
-    """Main's image, the name server's if there is to be one, and those of accounts of these stacks.
+def needed(stacks: Iterable[Stack], dns: Dns = "elsewhere", antivirus: Antivirus = "none") -> list[Image]:
+    """Main's image, those of what is to be beside it, and those of accounts of these stacks.
 
     That of a new account is always among them.
     """
-    own = [MAIN, DNS] if dns == "built-in" else [MAIN]
-    return [*own, *(ACCOUNT[stack] for stack in sorted({DEFAULT_STACK, *stacks}))]
+    beside = [*([DNS] if dns == "built-in" else []), *([ANTIVIRUS] if antivirus == "clamav" else [])]
+    return [MAIN, *beside, *(ACCOUNT[stack] for stack in sorted({DEFAULT_STACK, *stacks}))]
 
 
 def ensure_images(engine: Engine, progress: Callable[[str], None], images: Iterable[Image]) -> None:
