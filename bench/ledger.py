@@ -3,7 +3,6 @@
 import secrets
 import tempfile
 from pathlib import Path
-from typing import get_args
 
 from tests.e2e.support.own_engine import own_engine
 from tests.e2e.support.system import BASE_IMAGE, running_system
@@ -13,7 +12,6 @@ from tests.ledger.run import run
 from bench.report import Findings, Row
 from bench.run_context import Run
 from mailpod.engine.docker import DockerEngine
-from mailpod.model.records import Stack
 from mailpod.services import images
 
 HOW = (
@@ -31,7 +29,7 @@ def measure(context: Run) -> Findings:
     minutes = context.minutes or context.times(10, 1)
     seed = secrets.randbits(32) if context.seed is None else context.seed
     context.say(f"seed {seed}")
-    needed = images.needed(get_args(Stack), "built-in")
+    needed = [images.MAIN, images.DNS, *images.ACCOUNT.values()]
     images.ensure_images(DockerEngine(), context.say, needed)
     context.engine.images.build(path=str(SOURCE), tag=IMAGE, buildargs={"BASE": BASE_IMAGE}, rm=True)
     folder = Path(tempfile.mkdtemp(prefix="mailpod-ledger-"))

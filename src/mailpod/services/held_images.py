@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from mailpod.model import layout
 from mailpod.model.records import DEFAULT_STACK, Account, MainImages, System
 from mailpod.services import copies, images
 from mailpod.services.context import Context
@@ -21,10 +22,10 @@ def ensure_image(context: Context, account: Account) -> Account:
 
 
 def with_images(context: Context, system: System) -> System:
-    """The installation with images of main and the name server that are there, likewise; it is not written."""
-    main = _held(context, "main", system.images.main, images.MAIN)
-    dns = _held(context, "dns", system.images.dns, images.DNS) if system.dns == "built-in" else ""
-    return system.model_copy(update={"images": MainImages(main=main, dns=dns)})
+    """The installation with images of main and what is beside it that are there, likewise; it is not written."""
+    wanted = {"main": images.MAIN, **{name: images.BESIDE_MAIN[name] for name in layout.profiles(system)}}
+    held = {name: _held(context, name, getattr(system.images, name), image) for name, image in wanted.items()}
+    return system.model_copy(update={"images": MainImages(**held)})
 
 
 def ensure_all(context: Context, system: System) -> None:
@@ -33,8 +34,8 @@ def ensure_all(context: Context, system: System) -> None:
     accounts = [ensure_image(context, account) for account in context.store.accounts()]
     newest = images.ACCOUNT[DEFAULT_STACK]
     images.ensure_images(context.engine, context.progress, [newest])
-    tags = {newest.tag, held.main, held.dns, *(account.image for account in accounts)}
-    context.engine.spread_images(sorted(tags - {""}), context.progress)
+    tags = {newest.tag, *held.tags(), *(account.image for account in accounts)}
+    context.engine.spread_images(sorted(tags), context.progress)
 
 
 def tell_of_trial(context: Context, name: str, there: str, held: str) -> None:
@@ -50,9 +51,9 @@ def tell_of_trial(context: Context, name: str, there: str, held: str) -> None:
 
 
 def upgradable(system: System, accounts: Iterable[Account]) -> list[str]:
-    """Names of those that `upgrade` would bring to another image; `main` stands for main and the name server."""
+    """Names of those that `upgrade` would bring to another image; `main` stands for main and what is beside it."""
     old = [account.name for account in accounts if is_old(account)]
-    return ["main", *old] if system.images not in {MainImages(), images.newest_of_main(system.dns)} else old
+    return ["main", *old] if system.images not in {MainImages(), images.newest_of_main(system)} else old
 
 
 def is_old(account: Account) -> bool:

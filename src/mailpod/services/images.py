@@ -10,7 +10,8 @@ from typing import get_args
 from mailpod.engine.port import Engine
 from mailpod.host.base_image import ensure_base_image
 from mailpod.host.locks import lock
-from mailpod.model.records import Account, Dns, MainImages, Stack, System
+from mailpod.model import layout
+from mailpod.model.records import Account, MainImages, Stack, System
 
 SOURCES = Path(__file__).resolve().parents[3]
 """The folder that holds `compose.yaml` and `images/`."""
@@ -57,11 +58,16 @@ class Image:
 COMMON = Image("mailpod/common", "common")
 MAIN = Image("mailpod/main", "main", base=COMMON)
 DNS = Image("mailpod/dns", "dns")
+ANTIVIRUS = Image("mailpod/antivirus", "antivirus")
 _STACKS: tuple[Stack, ...] = get_args(Stack)
 ACCOUNT = {
     stack: Image(f"mailpod/account-{stack}", "account", stack, COMMON, frozenset(_STACKS) - {stack})
     for stack in _STACKS
 }
+
+
+BESIDE_MAIN = {"dns": DNS, "antivirus": ANTIVIRUS}
+"""By the name of its service, what may run beside main."""
 
 
 def of_account(account: Account) -> str:
@@ -70,13 +76,14 @@ def of_account(account: Account) -> str:
 
 
 def of_main(system: System) -> MainImages:
-    """Names of the images that main and the name server are to run on."""
-    return MainImages(main=system.images.main or MAIN.tag, dns=system.images.dns or DNS.tag)
+    """Names of the images that main, and what may be beside it, are to run on."""
+    held = system.images
+    return MainImages(main=held.main or MAIN.tag, dns=held.dns or DNS.tag, antivirus=held.antivirus or ANTIVIRUS.tag)
 
 
-def newest_of_main(dns: Dns) -> MainImages:
-    """Names of the images that main, and the name server if there is to be one, would run on after an upgrade."""
-    return MainImages(main=MAIN.tag, dns=DNS.tag if dns == "built-in" else "")
+def newest_of_main(system: System) -> MainImages:
+    """Names of the images that main, and what is to be beside it, would run on after an upgrade."""
+    return MainImages(main=MAIN.tag, **{name: BESIDE_MAIN[name].tag for name in layout.profiles(system)})
 
 
 def ensure_images(engine: Engine, progress: Callable[[str], None], images: Iterable[Image]) -> None:

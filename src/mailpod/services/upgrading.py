@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from mailpod.model import layout
 from mailpod.model.errors import InvalidInput, MailpodError, NotFound
 from mailpod.model.records import Account, MainImages
 from mailpod.services import copies, images
@@ -56,7 +57,7 @@ def upgrade(context: Context, names: Sequence[str] = (), canary: str = "") -> li
     wanted = _order(context, [name.lower() for name in names], canary.lower())
     needed = [images.ACCOUNT[context.store.account(name).stack] for name in wanted if name != MAIN]
     if MAIN in wanted:
-        needed += [images.MAIN, images.DNS] if context.system.dns == "built-in" else [images.MAIN]
+        needed += [images.MAIN, *(images.BESIDE_MAIN[one] for one in layout.profiles(context.system))]
     images.ensure_images(context.engine, context.progress, needed)
     context.engine.spread_images(sorted({image.tag for image in needed}), context.progress)
     done: list[Upgraded] = []
@@ -100,7 +101,7 @@ def _order(context: Context, names: Sequence[str], canary: str) -> list[str]:
 def _upgrade_main(context: Context) -> list[Upgraded]:
     with context.lock("system"):
         context.look_again()
-        newest = images.newest_of_main(context.system.dns)
+        newest = images.newest_of_main(context.system)
         if context.system.images == newest:
             return []
         return [_bring_main(context, newest)]
@@ -116,7 +117,7 @@ def _bring_main(context: Context, wanted: MainImages) -> Upgraded:
     with context.store.lock():
         changed = {"images": wanted, "images_before": held}
         context.adopt(context.store.system().model_copy(update=changed))
-    for tag in (before.images_before.main, before.images_before.dns):
+    for tag in before.images_before.tags():
         _forget(context, tag)
     return Upgraded(MAIN, wanted.main, held.main)
 
@@ -179,8 +180,8 @@ def _require_there(context: Context, name: str, tag: str) -> None:
 def _forget(context: Context, tag: str) -> None:
     """Remove an image that no record of this system names any more, unless a container is on it."""
     system = context.store.system()
-    used = {tag for kept in (system.images, system.images_before) for tag in (kept.main, kept.dns)}
+    used = system.images.tags() | system.images_before.tags()
     used |= {tag for one in context.store.accounts() for tag in (one.image, one.image_before)}
-    newest = {image.tag for image in (images.MAIN, images.DNS, *images.ACCOUNT.values())}
+    newest = {image.tag for image in (images.MAIN, *images.BESIDE_MAIN.values(), *images.ACCOUNT.values())}
     if tag and tag not in used | newest:
         context.engine.remove_image(tag)
