@@ -18,10 +18,12 @@ from mailpod.cli import (
     certificate,
     dkim,
     dns,
+    doctor,
     engine,
     moving,
     node,
     output,
+    rebuild,
     system,
     tending,
 )
@@ -46,6 +48,8 @@ app.add_typer(certificate.app, name="certificate")
 app.add_typer(node.app, name="node")
 app.add_typer(engine.app, name="engine")
 system.register(app)
+app.command()(doctor.doctor)
+app.command()(rebuild.rebuild)
 tending.register(app)
 
 _GLOBAL = {"--state", "--instance"}

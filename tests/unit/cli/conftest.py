@@ -48,9 +48,11 @@ def mailpod(system, timetable, monkeypatch, capsys):
         "certificate",
         "dkim",
         "dns",
+        "doctor",
         "engine",
         "moving",
         "node",
+        "rebuild",
         "system",
         "tending",
     ):
