@@ -64,3 +64,10 @@ def test_nothing_is_left_of_what_looked_at_it(lab, made):
 def test_what_is_no_archive_is_refused(lab, made):
     with pytest.raises(MailpodError):
         lab.engine.unpack_volume(other(lab), [b"nonsense" * 1000])
+
+
+def test_files_are_read_by_path_and_by_folder(lab, made):
+    assert lab.engine.read_files(made, ["etc/mine", "etc/nothing"]) == {"etc/mine": SEED[0].content}
+    assert "etc/mine" in lab.engine.read_files(made, ["etc"])
+    assert lab.engine.read_files(made, ["nothing"]) == {}
+    assert lab.engine.helpers(lab.instance) == set()

@@ -80,6 +80,19 @@ class FakeCarrier:
                     volume.files[member.name] = File(member.name, content, member.mode, member.uid)
                     self._step("engine some of it is unpacked")
 
+    def read_files(self, spec, paths):
+        world = self._on(spec.node, f"read {spec.volume}")
+        files = world.volumes[world.key(spec.volume, spec.node)].files
+        wanted = tuple(paths)
+        return {p: f.content for p, f in files.items() if p in wanted or p.startswith(tuple(f"{w}/" for w in wanted))}
+
+    def mend_owners(self, spec):
+        with self._helping(spec) as world:
+            world.strangers.discard(spec.labels[LABEL_ID])
+
+    def remove_network(self, name):
+        self._reach(f"remove_network {name}").networks.pop(name, None)
+
     def helpers(self, instance):
         return set(self._reach("helpers").helpers)
 

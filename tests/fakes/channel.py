@@ -1,14 +1,16 @@
 """The operator's channel into the containers of a `World`."""
 
 import contextlib
+import hashlib
+import time
 from collections.abc import Callable, Iterable, Iterator
 
 from tests.fakes.engine import Container, World
 
 from mailpod.model.archive import File
 from mailpod.model.errors import MailpodError
-from mailpod.model.spec import LABEL_ACCOUNT, LABEL_INSTANCE, LABEL_ROLE
-from mailpod.services.channel import ChannelClosed
+from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_INSTANCE, LABEL_ROLE
+from mailpod.services.channel import ChannelClosed, Refused
 
 
 class FakeChannel:
@@ -19,6 +21,8 @@ class FakeChannel:
         queues: what the queues of accounts print, by name; what is not there prints nothing.
         room: what an account says of the room on its volume.
         refusals: what main prints of refusals.
+        clock: by how many seconds the containers' clock is ahead.
+        disk: what they say of their volume's disk: bytes free and in all, inodes free and in all.
         last_use: when every app password was used last, in seconds since 1970.
     """
 
@@ -31,12 +35,16 @@ class FakeChannel:
         self.room = b"1000000000\n0\n"
         self.refusals = b""
         self.last_use = 0
+        self.clock = 0
+        self.disk = "  50000000000 100000000000 1000000 2000000"
 
     def main(self, verb: str, files: Iterable[File] = ()) -> bytes:
         self._step(f"channel main {verb}")
-        main = self._find(LABEL_ROLE, "main")
+        container = self._find(LABEL_ROLE, "main")
         if not verb.startswith("check "):
-            self._deploy(main, files)
+            self._deploy(container, files)
+        if verb == "examine":
+            return self._examined(container)
         return self.refusals if verb == "refusals" else self.queue
 
     def account(self, name: str, public: str, verb: str, files: Iterable[File] = (), seconds: float = 60) -> bytes:
@@ -44,11 +52,13 @@ class FakeChannel:
         container = self._find(LABEL_ACCOUNT, name)
         there = self._world.volumes[container.volume].files.get("etc/ssh/ssh_host_ed25519_key.pub")
         if there is None or there.content.decode().strip() != public:
-            raise ChannelClosed(f"{name} cannot be reached: host key verification failed", "see: mailpod status")
+            raise Refused(f"{name} cannot be reached: host key verification failed", "see: mailpod status")
         if "app-password" in verb:
             return self._app_passwords(container, verb, [file.content.decode() for file in files])
         if not verb.endswith("-check"):
             self._deploy(container, files)
+        if verb == "examine":
+            return self._examined(container)
         return {"queue": self.queues.get(name, b""), "room": self.room}.get(verb, b"")
 
     @contextlib.contextmanager
@@ -65,6 +75,14 @@ class FakeChannel:
             if ours and container.labels.get(label) == value and container.state == "running":
                 return container
         raise ChannelClosed(f"{value} cannot be reached: no such host", "see: mailpod status")
+
+    def _examined(self, container: Container) -> bytes:
+        files = self._world.volumes[container.volume].files
+        sums = [f"sum {hashlib.sha256(file.content).hexdigest()}  {path}" for path, file in files.items()]
+        taken = container.labels.get(LABEL_ID) in self._world.strangers
+        strangers = ["stranger home/Maildir/new/1"] if taken else []
+        lines = [f"clock {int(time.time()) + self.clock}", f"disk {self.disk}", *sums, *strangers]
+        return "".join(f"{line}\n" for line in lines).encode()
 
     def _app_passwords(self, container: Container, verb: str, given: list[str]) -> bytes:
         files = self._world.volumes[container.volume].files

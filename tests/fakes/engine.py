@@ -78,6 +78,8 @@ class World:
     room: int = 1 << 40
     zones: dict[str, dict[tuple[str, str], frozenset[str]]] = field(default_factory=dict)
     """By the name server's container, what it serves."""
+    strangers: set[str] = field(default_factory=set)
+    """Ids of accounts that have a file of another user's on their volume."""
     helpers: list[str] = field(default_factory=list)
     """Of accounts whose volumes are being worked on, the ids."""
 
@@ -208,7 +210,7 @@ class FakeEngine(FakeCarrier):
             raise EngineUnreachable(f"{node} cannot be reached", "see that it runs")
 
     def up(self):
-        return self.world.up()
+        return self.world.up() if self._kind == "swarm" else [""]
 
     def set_available(self, node, *, available):
         self._reach(f"set_available {node}").say(node, "ready" if available else "drained")
@@ -354,11 +356,15 @@ def _networks(compose_files: Sequence[Path], environment: Mapping[str, str], kin
     routed = environment["MAILPOD_IPV6_MODE"] == "routed"
     subnets: tuple[str, ...] = environment["MAILPOD_IPV4_SUBNET"], environment["MAILPOD_IPV6_SUBNET"]
     encrypted = bool(environment["MAILPOD_ENCRYPTED"])
-    found = [Network(environment["MAILPOD_INSTANCE"], subnets[:1] if kind == "swarm" else subnets, routed, encrypted)]
+    instance = environment["MAILPOD_INSTANCE"]
+    found = [Network(instance, subnets[:1] if kind == "swarm" else subnets, routed, encrypted, instance)]
     for file in compose_files:
         if file.suffix == ".json":
             more = json.loads(file.read_text()).get("networks", {}).values()
-            found += [Network(one["name"], tuple(c["subnet"] for c in one["ipam"]["config"]), routed) for one in more]
+            found += [
+                Network(one["name"], tuple(c["subnet"] for c in one["ipam"]["config"]), routed, instance=instance)
+                for one in more
+            ]
     return found
 
 

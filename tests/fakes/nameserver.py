@@ -37,6 +37,11 @@ class FakeNameserver:
             if values:
                 there[key] = values
 
+    def differing(self, wanted: Iterable[Record]) -> int:
+        there, new = self._reach("differing"), sets(wanted)
+        ours = {key for key in there if key in new or not key[0].startswith(CHALLENGE)}
+        return len({key for key in ours | new.keys() if there.get(key) != new.get(key)})
+
     def change(self, old: Iterable[Record], new: Iterable[Record]) -> None:
         there = self._reach("change")
         for key in sets(old):

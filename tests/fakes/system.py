@@ -12,7 +12,7 @@ from tests.fakes.engine import FakeEngine, World
 from tests.fakes.nameserver import FakeNameserver
 from tests.fakes.steps import Steps, count_writes
 
-from mailpod.model import layout, relay_host, web
+from mailpod.model import layout, relay_host, state_copy, web
 from mailpod.model.dkim import SigningKey, SigningKeys
 from mailpod.model.records import Account, Node, System, now
 from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_ROLE, Machine
@@ -21,6 +21,7 @@ from mailpod.services import accounts, dns, images, installation, passwords, por
 from mailpod.services import relay_host as relay_service
 from mailpod.services.context import Context
 from mailpod.services.nameserver import sets
+from mailpod.services.state_copy import current
 from mailpod.store import Store
 
 DOMAIN = "example.org"
@@ -200,7 +201,8 @@ class FakeSystem:
         rendered = render(context.system, wanted.values(), self.store.aliases(), secrets, keys, self.store.deleted())
         relay = relay_service.credentials(self.store, context.system)
         rendered |= relay_host.render(context.system, relay)
-        assert self.tables() == rendered | web.render(context.system)
+        kept = {state_copy.TABLE: current(context, context.system).text()}
+        assert self.tables() == rendered | web.render(context.system) | kept
         kept = {path.stem for path in (self.folder / "secrets" / "relay_host").glob("*.toml")}
         assert kept == {context.system.relay_credentials} - {""}
         if context.system.dns == "built-in":

@@ -18,10 +18,12 @@ from mailpod.cli import (
     certificate,
     dkim,
     dns,
+    doctor,
     engine,
     moving,
     node,
     output,
+    rebuild,
     system,
     tending,
     upgrade,
@@ -48,6 +50,8 @@ app.add_typer(node.app, name="node")
 app.add_typer(engine.app, name="engine")
 system.register(app)
 upgrade.register(app)
+app.command()(doctor.doctor)
+app.command()(rebuild.rebuild)
 tending.register(app)
 
 _GLOBAL = {"--state", "--instance"}

@@ -154,6 +154,11 @@ class EngineApi:
             found = self._client.api.networks()
         return [_network(item) for item in found if item["IPAM"]["Config"]]
 
+    def remove_network(self, name: str) -> None:
+        """Remove a network that nothing is on."""
+        with said_plainly(), contextlib.suppress(docker.errors.NotFound):
+            self._api.remove_network(name)
+
     def configure_network(self, name: str, subnet: str) -> None:
         """This machine's part of a network that each machine has for itself."""
         with said_plainly():
@@ -317,4 +322,5 @@ def _network(item: Mapping[str, Any]) -> Network:
         subnets=tuple(config["Subnet"] for config in item["IPAM"]["Config"]),
         routed=item["Options"].get("com.docker.network.bridge.gateway_mode_ipv6") == "routed",
         encrypted="encrypted" in item["Options"],
+        instance=(item["Labels"] or {}).get(LABEL_INSTANCE, ""),
     )

@@ -63,6 +63,16 @@ class Carrier(ABC):
             engine.make_volume(spec)
             helpers.unpack(engine.client, spec, archive)
 
+    def read_files(self, spec: WorkloadSpec, paths: Iterable[str]) -> dict[str, bytes]:
+        """Files on the volume."""
+        with said_plainly():
+            return helpers.read(self._ready(spec).client, spec, paths)
+
+    def mend_owners(self, spec: WorkloadSpec) -> None:
+        """Give the files on an account's volume back to their users."""
+        with said_plainly():
+            helpers.own(self._ready(spec).client, spec)
+
     def helpers(self, instance: str) -> set[str]:
         """Ids of the accounts whose volumes are being looked into or carried, or were when that was cut short."""
         with said_plainly():

@@ -5,7 +5,9 @@ comes, and what it is given goes, through its engine's API alone.
 """
 
 import contextlib
+import io
 import socket
+import tarfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -31,6 +33,7 @@ _SAID = 4096
 _MOVED_ON = {23, 24}
 
 _PACK = ("tar", "--create", "--numeric-owner", "--acls", "--xattrs", "--blocking-factor=1", "--directory")
+_READ = 'cd {0} && find "$@" -type f -print0 2>/dev/null | tar --create --null --files-from=-'
 _UNPACK = "tar --extract --numeric-owner --acls --xattrs --preserve-permissions --directory {0} && sync -f {0}"
 
 
@@ -228,6 +231,24 @@ def unpack(api: Any, spec: WorkloadSpec, archive: Iterable[bytes]) -> None:  # n
         running.give(archive)
         said.result()
         running.check(f"unpacking {spec.volume}")
+
+
+def read(api: Any, spec: WorkloadSpec, paths: Iterable[str]) -> dict[str, bytes]:  # noqa: ANN401
+    """Files of a volume by path; of a folder, those in it."""
+    with helper(api, spec, ["sh", "-c", _READ.format(spec.mount), "sh", *paths]) as running:
+        packed = b"".join(running.output())
+        running.check(f"reading {spec.volume}")
+    with tarfile.open(fileobj=io.BytesIO(packed)) as tree:
+        found = {member.name: tree.extractfile(member) for member in tree.getmembers()}
+        return {path: file.read() for path, file in found.items() if file}
+
+
+def own(api: Any, spec: WorkloadSpec) -> None:  # noqa: ANN401
+    """Give the files of an account's volume back to their users."""
+    with helper(api, spec, [f"{_TOOLS}/own"], writes=True) as running:
+        for _ in running.output():
+            pass
+        running.check(f"correcting the owners on {spec.volume}")
 
 
 def accounts(api: Any, instance: str) -> set[str]:  # noqa: ANN401

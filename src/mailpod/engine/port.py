@@ -174,6 +174,19 @@ class Engine(Protocol):
     def unpack_volume(self, spec: WorkloadSpec, archive: Iterable[bytes]) -> None:
         """Make a volume of the tree in a tar; it is on disk when this returns."""
 
+    def read_files(self, spec: WorkloadSpec, paths: Iterable[str]) -> dict[str, bytes]:
+        """Files on a volume, by their path below its mount point.
+
+        Args:
+            paths: of files, or of folders, of which all files are read. What is not there is left out.
+        """
+
+    def mend_owners(self, spec: WorkloadSpec) -> None:
+        """Give every file on an account's volume back to the user of the account that it belongs to."""
+
+    def remove_network(self, name: str) -> None:
+        """Remove a network that nothing is on; nothing happens when it is not there."""
+
     def helpers(self, instance: str) -> set[str]:
         """Ids of the accounts whose volumes the calls above work on, or did when they were cut short."""
 

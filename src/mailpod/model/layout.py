@@ -11,12 +11,15 @@ from mailpod.model.identity import Identity
 from mailpod.model.passwords import Hashes
 from mailpod.model.records import DNS_PORT, EVERYWHERE, NO_QUOTA, PORTS, Account, System
 from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_INSTANCE, LABEL_ROLE, Network, WorkloadSpec
+from mailpod.model.state_copy import account_record
 from mailpod.model.tables import internal_name, quota_token
 
 MAIN_HOSTS = ("mail", "webmail", "imap", "smtp", "autoconfig", "autodiscover", "mta-sts")
 """Main's hosts in the system's domain."""
 BESIDE_MAIN = ("dns", "antivirus")
 """What may run beside main: services of `compose.yaml`, each with a profile and a role of its name."""
+ACCOUNT_RECORD = "etc/record.json"
+"""Where on its volume an account's own record lies."""
 
 _MOUNT = "/data"
 # Main, which all mail passes, has 1024.
@@ -71,7 +74,11 @@ def desired_networks(system: System) -> list[Network]:
     """The networks the system is to have."""
     return [
         Network(
-            network_name(system.instance, index), _subnets(system, index, ipv4), _routed(system), _encrypted(system)
+            network_name(system.instance, index),
+            _subnets(system, index, ipv4),
+            _routed(system),
+            _encrypted(system),
+            system.instance,
         )
         for index, ipv4 in enumerate(system.networks)
     ]
@@ -206,6 +213,34 @@ def account_spec(system: System, account: Account, image: str, *, guarded: bool 
     )
 
 
+def volume_spec(instance: str, volume: str, owner: str, image: str, node: str = "") -> WorkloadSpec:
+    """What names a volume to an engine that is to look into it, whoever's it is.
+
+    Args:
+        owner: id of the account, or `main`.
+        image: tag of an image that is there.
+        node: the machine it is on.
+    """
+    return WorkloadSpec(
+        name=volume,
+        image=image,
+        hostname="",
+        network="",
+        aliases=(),
+        volume=volume,
+        mount=_MOUNT,
+        memory=0,
+        pids=0,
+        cpus=0,
+        cpu_weight=_CPU_WEIGHT,
+        capabilities=(),
+        tmpfs={},
+        environment={},
+        labels={LABEL_INSTANCE: instance, LABEL_ID: owner},
+        node=node,
+    )
+
+
 def _main(system: System, account: Account) -> str:
     """How the account knows main: by its addresses, or, where a Swarm gives it another at each start, by its name."""
     return internal_name("main") if system.engine == "swarm" else " ".join(_main_addresses(system, account.network))
@@ -245,6 +280,7 @@ def account_files(
         File("etc/relay/send_as", "".join(f"{address}\n" for address in send_as).encode()),
         File("etc/relay/main_key", f"{main_fingerprint} main\n".encode()),
         File("etc/quota", f"{account.quota} {quota_token(identity.relay_secret)}\n".encode(), 0o600),
+        File(ACCOUNT_RECORD, account_record(account).encode(), 0o600),
     ]
 
 

@@ -1,6 +1,7 @@
 """The relay host: a mail server of somebody else's, through which everything leaves that is for the outside."""
 
 import unicodedata
+from collections.abc import Mapping
 from ipaddress import ip_address
 
 from pydantic import BaseModel, ConfigDict
@@ -11,7 +12,8 @@ from mailpod.model.records import RELAY_PORT, System
 
 _WRAPPED = 465
 _LONGEST = 253
-_AUTHORITY = "postfix/relay_host_ca.pem"
+AUTHORITY = "postfix/relay_host_ca.pem"
+PASSWORD = "relay_host/password"  # noqa: S105  (a path)
 _TABLES = "/data/etc/tables"
 _HINT = "give a host name, smtp.example.net or smtp.example.net:587, or an IP address"
 
@@ -111,10 +113,21 @@ def render(system: System, credentials: RelayCredentials) -> dict[str, str]:
     # By the name alone: Postfix asks for that first, and takes no answer for a fault (master.cf).
     login = f"{system.relay_host} {system.relay_user}:{credentials.password}\n"
     # In place of the public authorities, not beside them.
-    trust = f"{where} secure match=nexthop tafile={_TABLES}/{_AUTHORITY}\n"
+    trust = f"{where} secure match=nexthop tafile={_TABLES}/{AUTHORITY}\n"
     return {
         "postfix/outward": f"outward {f'{service}:{where}' if system.relay_host else 'smtp:'}\n",
         "postfix/relay_host_tls": trust if credentials.authority else "",
-        _AUTHORITY: credentials.authority,
-        "relay_host/password": login if secure else "",
+        AUTHORITY: credentials.authority,
+        PASSWORD: login if secure else "",
     }
+
+
+def recovered(tables: Mapping[str, str]) -> RelayCredentials:
+    """The credentials that `render` made tables of.
+
+    Args:
+        tables: text by path, as `render` gives it.
+    """
+    # No user has a colon.
+    _, _, password = tables.get(PASSWORD, "").rstrip("\n").partition(":")
+    return RelayCredentials(password=password, authority=tables.get(AUTHORITY, "") if password else "")

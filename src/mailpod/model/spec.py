@@ -111,12 +111,14 @@ class Network:
         subnets: of both families.
         routed: IPv6 packets go through it as they are, if this engine knows of such a thing.
         encrypted: packets between machines are encrypted.
+        instance: the system whose it is, by its label; empty when it has none.
     """
 
     name: str
     subnets: tuple[str, ...]
     routed: bool
     encrypted: bool = False
+    instance: str = ""
 
 
 @dataclass(frozen=True)

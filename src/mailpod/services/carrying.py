@@ -9,7 +9,16 @@ from mailpod.model.records import MIB, Account
 from mailpod.services import copies, dns
 from mailpod.services.context import Context
 from mailpod.services.held_images import ensure_image
-from mailpod.services.reconcile import hurry, make_anew, observed_accounts, refresh, remove_container, take
+from mailpod.services.reconcile import (
+    hurry,
+    main_runs,
+    make_anew,
+    observed_accounts,
+    push_tables,
+    refresh,
+    remove_container,
+    take,
+)
 
 # As long as a pass takes longer than this, the next one has less to do, and a stop now would be felt.
 _SHORT = 2.0
@@ -133,6 +142,9 @@ def _switch(context: Context, account: Account, node: str) -> Account:
             settle(context, account)
         raise
     if not may_run(moved):
+        # Nothing of it reaches main, but for the copy of the records there.
+        if main_runs(context):
+            push_tables(context)
         return moved
     try:
         bring_up(context, moved)

@@ -32,10 +32,15 @@ _OPTIONS = {
 _SECONDS = 60.0
 # The exit code of ssh(1) when the connection itself failed.
 _SSH_ITSELF = 255
+_REFUSALS = ("Permission denied", "Host key verification failed")
 
 
 class ChannelClosed(MailpodError):
     """The other side did not answer, or the connection broke; nothing is known of what it did."""
+
+
+class Refused(ChannelClosed):
+    """The other side does not know our key, or is not who it should be."""
 
 
 class Channel:
@@ -132,7 +137,8 @@ def _result(name: str, process: subprocess.Popen[bytes], given: bytes, seconds: 
     said = errors.decode(errors="replace").strip().splitlines()
     reason = said[-1] if said else f"exit code {process.returncode}"
     if process.returncode == _SSH_ITSELF:
-        raise ChannelClosed(f"{name} cannot be reached: {reason}", "see: mailpod status")
+        kind = Refused if any(words in reason for words in _REFUSALS) else ChannelClosed
+        raise kind(f"{name} cannot be reached: {reason}", "see: mailpod status")
     raise MailpodError(f"{name}: {reason}", "see: mailpod status")
 
 

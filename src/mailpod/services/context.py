@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -68,6 +68,12 @@ class Context:
                 f"say --instance {system.instance}",
             )
         return system
+
+    def beside(self) -> "Context":
+        """The same system for another thread, with a connection to the engine of its own: the SDK's is for one."""
+        other = replace(self)
+        other.__dict__.update({name: one for name, one in self.__dict__.items() if name != "engine"})
+        return other
 
     def adopt(self, system: System) -> None:
         """Write the installation, and work with it from now on."""

@@ -9,6 +9,7 @@ from mailpod.services.context import Context
 from mailpod.services.installation import require_main
 from mailpod.services.nodes import choose, main_node, require_swarm
 from mailpod.services.reachable import require_reachable
+from mailpod.services.reconcile import main_runs, push_tables
 
 
 def drain(context: Context, node: str) -> bool:
@@ -79,6 +80,7 @@ def remove(context: Context, node: str) -> str:
         if node in account.kept:
             copies.record(context, account, kept=tuple(one for one in account.kept if one != node))
     context.store.forget_node(node)
+    _let_main_know(context)
     return known.target if known else ""
 
 
@@ -112,3 +114,10 @@ def _mark(context: Context, node: str, *, drained: bool) -> None:
         context.look_again()
         others = tuple(name for name in context.system.drained if name != node)
         context.adopt(context.system.model_copy(update={"drained": (*others, node) if drained else others}))
+        _let_main_know(context)
+
+
+def _let_main_know(context: Context) -> None:
+    """Of what it keeps a copy of."""
+    if main_runs(context):
+        push_tables(context)

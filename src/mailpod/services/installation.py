@@ -180,7 +180,7 @@ def _check_unclaimed(context: Context) -> None:
     if _there(context):
         raise AlreadyExists(
             f"the engine has an instance {context.instance!r}, of which {context.store.folder} knows nothing",
-            "give the folder of that system with --state DIR, or choose another --instance",
+            "give the folder of that system with --state DIR; if it is lost, run: mailpod rebuild",
         )
 
 
@@ -268,13 +268,19 @@ def _write_main_secrets(context: Context) -> None:
     write_durably(folder / "operator_keys", f"{context.keys.operator()[1]}\n".encode(), 0o600)
     key = f"key:\n  - id: control\n    algorithm: hmac-sha256\n    secret: {context.keys.dns_secret()}\n"
     write_durably(folder / "dns_keys", key.encode(), 0o600)
-    override = layout.compose_override(context.system, guarded=context.guarded)
-    if override:
-        write_durably(context.store.folder / _OVERRIDE, override.encode())
-    else:
-        (context.store.folder / _OVERRIDE).unlink(missing_ok=True)
-    lines = "".join(f"{key}={value}\n" for key, value in environment(context).items())
-    write_durably(context.store.folder / "compose.env", lines.encode(), 0o600)
+    for path, text in compose_texts(context).items():
+        if text:
+            write_durably(path, text.encode(), 0o600)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def compose_texts(context: Context) -> dict[Path, str]:
+    """What Compose is told beside `compose.yaml`, by file; empty for a file that is not to be there."""
+    return {
+        context.store.folder / _OVERRIDE: layout.compose_override(context.system, guarded=context.guarded),
+        context.store.folder / "compose.env": "".join(f"{k}={v}\n" for k, v in environment(context).items()),
+    }
 
 
 @contextlib.contextmanager

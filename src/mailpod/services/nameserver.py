@@ -107,10 +107,17 @@ class Nameserver:
             MailpodError: it refuses.
         """
         new = sets(wanted)
-        old = {key: values for key, values in self._sets().items() if key in new or not key[0].startswith(CHALLENGE)}
-        changed = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+        changed = self._differing(new)
         self.update({key: new.get(key, frozenset()) for key in changed})
         return len(changed)
+
+    def differing(self, wanted: Iterable[Record]) -> int:
+        """How many sets of records `replace` would change; raises like it."""
+        return len(self._differing(sets(wanted)))
+
+    def _differing(self, new: Sets) -> list[tuple[str, str]]:
+        old = {key: values for key, values in self._sets().items() if key in new or not key[0].startswith(CHALLENGE)}
+        return [key for key in {**old, **new} if old.get(key) != new.get(key)]
 
     def change(self, old: Iterable[Record], new: Iterable[Record]) -> None:
         """Remove the sets that the old records belong to, and make those of the new ones hold them alone, at once.

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from mailpod.model import layout, relay_host, web
+from mailpod.model import layout, relay_host, state_copy, web
 from mailpod.model.archive import File
 from mailpod.model.errors import MailpodError
 from mailpod.model.plan import Create, Halt, Remove, Replace, Start, Step, describe, plan
@@ -18,6 +18,7 @@ from mailpod.services.copies import leftovers
 from mailpod.services.held_images import tell_of_trial
 from mailpod.services.networks import remove_local
 from mailpod.services.reachable import down
+from mailpod.services.state_copy import current
 
 _AT_ONCE = 8
 
@@ -57,7 +58,8 @@ def _table_files(context: Context) -> list[File]:
         [one for one in context.store.deleted() if not one.purge],
     )
     outward = relay_host.render(system, relay_service.credentials(context.store, system))
-    return layout.table_files(tables | outward | web.render(system))
+    kept = {state_copy.TABLE: current(context, system).text()}
+    return layout.table_files(tables | outward | web.render(system) | kept)
 
 
 def steps(context: Context) -> list[Step]:

@@ -100,6 +100,11 @@ def _find(store: Store, system: System) -> RelayCredentials | None:
     return RelayCredentials.model_validate(tomllib.loads(path.read_text())) if path.exists() else None
 
 
+def kept(store: Store, system: System) -> bool:
+    """Whether what the record of the system names is there."""
+    return _path(store, system).exists()
+
+
 def save(store: Store, system: System, given: RelayCredentials) -> None:
     """Keep credentials under the name that the record of the system is to have for them."""
     write_durably(_path(store, system), tomli_w.dumps(given.model_dump()).encode(), 0o600)

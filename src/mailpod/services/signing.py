@@ -5,19 +5,27 @@ secrets/dkim/ID.toml     those of an account's subdomain
 """
 
 import base64
+import contextlib
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import tomli_w
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_der_private_key,
+)
 
 from mailpod.model.dkim import SigningKey, SigningKeys
 from mailpod.model.records import now
 from mailpod.store import Store, write_durably
 
 _RSA_BITS = 2048
+_ED25519_BYTES = 32
 
 
 class Signing:
@@ -43,6 +51,10 @@ class Signing:
                 if not self._path(owner).exists():
                     self._write(owner, made)
         return self._read(owner)
+
+    def adopt(self, owner: str, keys: SigningKeys) -> None:
+        """Let `owner` have the keys it had elsewhere, if it has none here."""
+        self.keys(owner, lambda: keys)
 
     def rotate(self, owner: str) -> None:
         """Give `owner` new keys, which sign from now on; the old ones stay published for a week."""
@@ -71,6 +83,29 @@ class Signing:
     def _write(self, owner: str, keys: SigningKeys) -> None:
         document = keys.model_dump(mode="json", exclude_none=True)
         write_durably(self._path(owner), tomli_w.dumps(document).encode(), 0o600)
+
+
+def recovered(table: str) -> dict[str, SigningKeys]:
+    """By domain, the keys that main signs with, from the table it has of them; those that are retired are not in it.
+
+    What is no key is left out.
+    """
+    found: dict[str, list[SigningKey]] = {}
+    for line in table.splitlines()[1:]:
+        with contextlib.suppress(ValueError):
+            domain, selector, private = line.split(" ")
+            key = _of_private(selector, private)
+            found.setdefault(domain, []).append(key)
+    return {domain: SigningKeys(keys=tuple(keys)) for domain, keys in found.items()}
+
+
+def _of_private(selector: str, private: str) -> SigningKey:
+    content = base64.b64decode(private)
+    if len(content) == _ED25519_BYTES:
+        public = ed25519.Ed25519PrivateKey.from_private_bytes(content).public_key().public_bytes_raw()
+        return SigningKey(selector=selector, algorithm="ed25519", private=private, public=_base64(public))
+    der = load_der_private_key(content, None).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return SigningKey(selector=selector, algorithm="rsa", private=private, public=_base64(der))
 
 
 def generate() -> SigningKeys:

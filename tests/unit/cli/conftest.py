@@ -1,6 +1,10 @@
+import importlib
+import pkgutil
+
 import pytest
 from tests.fakes.system import system
 
+from mailpod import cli
 from mailpod.cli import state, tending
 from mailpod.cli.app import run
 from mailpod.host.timetable import Timetable
@@ -41,9 +45,10 @@ def mailpod(system, timetable, monkeypatch, capsys):
     def context(**_options):
         return system.process()
 
-    modules = "account alias app_password certificate dkim dns engine moving node system tending upgrade"
-    for module in modules.split():
-        monkeypatch.setattr(f"mailpod.cli.{module}.context", context)
+    for found in pkgutil.iter_modules(cli.__path__, "mailpod.cli."):
+        module = importlib.import_module(found.name)
+        if module is not state and hasattr(module, "context"):
+            monkeypatch.setattr(module, "context", context)
 
     def call(*arguments):
         capsys.readouterr()

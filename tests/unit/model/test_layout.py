@@ -10,6 +10,7 @@ from mailpod.model.identity import Identity
 from mailpod.model.passwords import Hashes
 from mailpod.model.records import PORTS, Account, System
 from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_INSTANCE, LABEL_ROLE, Network
+from mailpod.model.state_copy import account_record
 from mailpod.model.tables import quota_token
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -99,8 +100,8 @@ def test_the_ports_that_the_engine_has_to_open(system, guarded, ports):
 
 def test_the_networks_of_a_system():
     assert layout.desired_networks(ROUTED) == [
-        Network("mailpod", ("172.20.0.0/21", "2001:db8::/80"), routed=True),
-        Network("mailpod-net1", ("172.20.8.0/21", "2001:db8:0:0:1::/80"), routed=True),
+        Network("mailpod", ("172.20.0.0/21", "2001:db8::/80"), routed=True, instance="mailpod"),
+        Network("mailpod-net1", ("172.20.8.0/21", "2001:db8:0:0:1::/80"), routed=True, instance="mailpod"),
     ]
 
 
@@ -179,6 +180,7 @@ def test_the_files_of_an_account():
         "etc/relay/main_key": b"AA:BB main\n",
         "etc/relay/send_as": b"team@example.org\n",
         "etc/quota": f"0 {quota_token('S')}\n".encode(),
+        "etc/record.json": account_record(ALICE).encode(),
     }
     assert {path for path, file in files.items() if file.mode == 0o600} == {
         "etc/ssh/ssh_host_ed25519_key",
@@ -186,6 +188,7 @@ def test_the_files_of_an_account():
         "etc/tls/shown.pem",
         "etc/relay/sasl_passwd",
         "etc/quota",
+        "etc/record.json",
     }
     assert all(file.owner == 0 and file.mode in {0o600, 0o644} for file in files.values())
 

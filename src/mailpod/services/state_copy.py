@@ -1,0 +1,26 @@
+"""The copy of the desired state that main keeps, as it is to be now."""
+
+from mailpod.model import state_copy
+from mailpod.model.records import System
+from mailpod.model.state_copy import StateCopy
+from mailpod.services.context import Context
+from mailpod.services.dns import own_file
+
+
+def current(context: Context, system: System) -> StateCopy:
+    """What main is to keep.
+
+    Args:
+        system: the installation, as it is now in the state folder.
+    """
+    identity = context.main_identity
+    zone = own_file(context)
+    return StateCopy(
+        system=system,
+        accounts=state_copy.settled(context.store.accounts()),
+        deleted=state_copy.settled(context.store.deleted()),
+        aliases=tuple(context.store.aliases()),
+        zone=zone.read_text(errors="replace") if zone.exists() else "",
+        ssh_host_key=identity.ssh_host_key,
+        ssh_host_public=identity.ssh_host_public,
+    )
