@@ -13,7 +13,7 @@ from mailpod.model.errors import InvalidInput, MailpodError, NotFound
 from mailpod.model.records import DEFAULT_STACK, Account, System, now
 from mailpod.model.relay_host import RelayCredentials
 from mailpod.model.spec import LABEL_ID
-from mailpod.services import images, installation, signing
+from mailpod.services import held_images, images, installation, signing
 from mailpod.services import relay_host as relay_service
 from mailpod.services.channel import Refused
 from mailpod.services.context import Context

@@ -29,13 +29,13 @@ def of_step(step: Step) -> Finding:
 
 
 def of_services(system: System, workloads: Iterable[Workload], images: Mapping[str, str]) -> Iterator[Finding]:
-    """What is wrong with the containers of main and the name server.
+    """What is wrong with the containers of main and what is beside it.
 
     Args:
-        images: by role, `main` or `dns`, the tag of the image it should run.
+        images: by role, such as `main` or `dns`, the tag of the image it should run.
     """
     there = {one.labels.get(LABEL_ROLE, ""): one for one in workloads}
-    names = {"main": layout.main_container(system.instance), "dns": layout.nameserver_container(system.instance)}
+    names = {role: layout.container_beside_main(system.instance, role) for role in ("main", *layout.BESIDE_MAIN)}
     for role, image in images.items():
         found = there.get(role)
         if found is None:
@@ -44,8 +44,9 @@ def of_services(system: System, workloads: Iterable[Workload], images: Mapping[s
             yield Finding("error", f"the container of {role} is stopped", found.name, _APPLY, "apply")
         elif found.image != image:
             yield Finding("warning", f"{role} runs an image of another mailpod", found.name, _APPLY, "apply")
-    if "dns" in there and "dns" not in images:
-        yield Finding("warning", "a name server runs although the DNS is elsewhere", names["dns"], _APPLY, "apply")
+    for role in layout.BESIDE_MAIN:
+        if role in there and role not in images:
+            yield Finding("warning", f"the container of {role} runs and is not wanted", names[role], _APPLY, "apply")
 
 
 def unhealthy(workloads: Iterable[Workload]) -> Iterator[Finding]:
