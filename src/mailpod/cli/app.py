@@ -11,7 +11,21 @@ import typer
 from typer.exceptions import TyperException
 
 from mailpod import __version__
-from mailpod.cli import account, alias, app_password, dkim, dns, engine, moving, node, output, system, tending
+from mailpod.cli import (
+    account,
+    alias,
+    app_password,
+    dkim,
+    dns,
+    engine,
+    logs,
+    moving,
+    node,
+    output,
+    queue,
+    system,
+    tending,
+)
 from mailpod.cli.state import options
 from mailpod.model.errors import InvalidInput, MailpodError
 
@@ -31,7 +45,9 @@ app.add_typer(dns.app, name="dns")
 app.add_typer(dkim.app, name="dkim")
 app.add_typer(node.app, name="node")
 app.add_typer(engine.app, name="engine")
+app.add_typer(queue.app, name="queue")
 system.register(app)
+logs.register(app)
 tending.register(app)
 
 _GLOBAL = {"--state", "--instance"}

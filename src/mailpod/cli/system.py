@@ -8,6 +8,7 @@ import typer
 
 from mailpod.cli import output, parse, tending
 from mailpod.cli.engine import Advertise
+from mailpod.cli.queue import as_json as queue_as_json
 from mailpod.cli.state import context, options
 from mailpod.model.errors import InvalidInput
 from mailpod.model.plan import describe
@@ -146,7 +147,7 @@ def status(json: Json = False) -> None:
                 "relay_host": _relay_as_json(found.system),
                 "main": asdict(found.main),
                 "accounts": [asdict(element) for element in found.accounts],
-                "queue": None if queue is None else [asdict(message) for message in queue],
+                "queue": None if queue is None else [queue_as_json(message) for message in queue],
                 "tended": found.tended.model_dump(mode="json"),
                 "refusals": None if found.refusals is None else [_refusals_as_json(one) for one in found.refusals],
             }

@@ -11,9 +11,11 @@ from mailpod.model.maillog import Event
 Node = tuple[str, str]
 """`main` or the name of an account, and a queue id of its Postfix; ids of two of them may be the same."""
 
-_INTERNAL = ".mailpod.internal"
+_INTERNAL = ".mailpod.internal["
 _LOOPBACK = "127.0.0.1["
 _ACCOUNT_USER = "1000"
+_ATTEMPTS = {"sent", "deferred", "bounced"}
+_PLAIN = {"held": "put on hold", "released": "let go from hold", "expired": "given up, returned to its sender"}
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,12 @@ class Outcome:
     """What has become of a message for one recipient.
 
     Attributes:
-        kind: `delivered`, `sent` (to the outside), `waiting`, `held`, `refused`, `returned`, `dropped`, `discarded` (by a
-            filter), or `unknown` when the logs tell no more.
+        kind: `delivered`, `sent` (to the outside), `waiting`, `held`, `refused`, `returned`, `dropped`, `filtered` (a
+            filter has done something else with it), or `unknown` when the logs tell no more.
     """
 
     recipient: str
-    kind: Literal["delivered", "sent", "waiting", "held", "refused", "returned", "dropped", "discarded", "unknown"]
+    kind: Literal["delivered", "sent", "waiting", "held", "refused", "returned", "dropped", "filtered", "unknown"]
     text: str
 
 
@@ -89,7 +91,7 @@ class Entry:
     @cached_property
     def last_tries(self) -> dict[str, Event]:
         """By recipient, the last attempt."""
-        return {one.recipient: one for one in self.events if one.kind in {"sent", "deferred", "bounced"}}
+        return {one.recipient: one for one in self.events if one.kind in _ATTEMPTS}
 
     def addresses(self) -> Iterator[str]:
         """All that its envelope has had."""
@@ -118,6 +120,7 @@ class Logbook:
         self._filed: dict[tuple[str, str], list[Event]] = defaultdict(list)
         self._neighbours: dict[Node, list[Node]] = defaultdict(list)
         self._successor: dict[Node, Node] = {}
+        self._forwarded: set[Node] = set()
         for element, told in events.items():
             for event in told:
                 self._take(element, event)
@@ -164,6 +167,7 @@ class Logbook:
             key = (entry.element, entry.message_id)
             submitted = entry.find("submitted")
             if submitted and submitted.login == _ACCOUNT_USER and key in by_name:
+                self._forwarded.add(by_name[key].node)
                 self._join(by_name[key].node, entry.node)
             by_name.setdefault(key, entry)
 
@@ -179,3 +183,156 @@ class Logbook:
                     found.add(other)
                     open_.append(other)
         return found
+
+    def _journey(self, entries: list[Entry]) -> Journey:
+        steps = [step for entry in entries for step in self._steps(entry)]
+        first = min(entries, key=lambda entry: entry.events[0].at)
+        return Journey(
+            message_id=next((entry.message_id for entry in entries if entry.message_id), ""),
+            sender=first.sender or "",
+            steps=tuple(sorted(steps, key=lambda step: step.at)),
+            outcomes=tuple(outcome for entry in entries for outcome in self._outcomes(entry)),
+            elements=frozenset(self._elements(entries)),
+        )
+
+    def _elements(self, entries: Iterable[Entry]) -> Iterator[str]:
+        for entry in entries:
+            yield entry.element
+            for event in entry.events:
+                if event.kind in _ATTEMPTS and (other := _next_element(entry.element, event.peer)):
+                    yield other
+                if event.kind == "came" and event.service == "accounts/smtpd" and event.login:
+                    yield event.login
+
+    def _steps(self, entry: Entry) -> Iterator[Step]:
+        for event in entry.events:
+            if what := self._words(entry, event):
+                yield Step(event.at, entry.element, entry.queue_id, what)
+            if event.kind == "sent":
+                # What has a folder is told already.
+                for filed in self._filed.get((entry.element, event.link), ()):
+                    if not filed.folder:
+                        yield Step(filed.at, entry.element, entry.queue_id, filed.text)
+
+    def _words(self, entry: Entry, event: Event) -> str:
+        if event.kind in _ATTEMPTS:
+            return self._attempt(entry, event)
+        match event.kind:
+            case "came":
+                return _arrival(entry.element, event)
+            case "submitted":
+                return "is queued once more, and marked as such" if event.link else "written by a program or a filter"
+            case "judged":
+                return "" if event.text.startswith("0.00 ") else f"Rspamd: {event.verdict}, {event.text} points"
+            case "refused":
+                return f"{_refusal(event)}: {event.text}"
+            case "reported":
+                return f"its sender gets a report, {event.link}"
+            case "removed":
+                return "dropped by the operator" if event.service == "postsuper" else ""
+        return _PLAIN.get(event.kind, "")
+
+    def _attempt(self, entry: Entry, event: Event) -> str:
+        if event.kind == "deferred":
+            return f"put off for {event.recipient}: {event.text}"
+        if event.kind == "bounced":
+            return f"cannot be delivered to {event.recipient}: {event.text}"
+        return self._handing_over(entry, event)
+
+    def _handing_over(self, entry: Entry, event: Event) -> str:
+        where = _next_element(entry.element, event.peer)
+        if where == entry.element:
+            return f"passes {where} once more, as {event.link}"
+        if where:
+            return f"handed to {where} for {event.recipient}, there {event.link}"
+        if _is_local(event):
+            return f"put into {self._folder(entry, event)}" if self._folder(entry, event) else "delivered"
+        return f"{event.peer} took it for {event.recipient}: {event.text}"
+
+    def _folder(self, entry: Entry, event: Event) -> str:
+        """Where it lies in the mailbox; empty when that is not told."""
+        filed = (one.folder for one in self._filed.get((entry.element, event.link), ()))
+        return self._folders.get(entry.node, "") or next(filter(None, filed), "")
+
+    def _outcomes(self, entry: Entry) -> Iterator[Outcome]:
+        refused = entry.find("refused")
+        if refused and not entry.find("queued"):
+            yield Outcome(refused.recipient, "refused", f"{_refusal(refused)}: {refused.text}")
+            return
+        if entry.node in self._successor:
+            return
+        ended = entry.find("removed")
+        if ended and ended.service == "postsuper":
+            yield Outcome("", "dropped", "dropped by the operator; its sender was not told")
+            return
+        for recipient, last in entry.last_tries.items():
+            outcome = self._outcome(entry, recipient, last)
+            if outcome:
+                yield outcome
+        if not entry.last_tries and not ended:
+            yield self._unfinished(entry)
+
+    def _unfinished(self, entry: Entry) -> Outcome:
+        if entry.find("held") and not entry.find("released"):
+            return Outcome("", "held", f"on hold in {entry.element}")
+        return Outcome("", "waiting", f"is in {entry.element}, which has not tried yet")
+
+    def _outcome(self, entry: Entry, recipient: str, last: Event) -> Outcome | None:
+        name = last.original or recipient
+        element = entry.element
+        if last.kind == "bounced" or (last.kind == "deferred" and entry.find("expired")):
+            return Outcome(name, "returned", f"returned to its sender: {last.text}")
+        if last.kind == "deferred":
+            return Outcome(name, "waiting", f"waits in {element}: {last.text}")
+        where = _next_element(element, last.peer)
+        if where:
+            if (where, last.link) in self._entries:
+                return None
+            return Outcome(name, "unknown", f"handed to {where}; {self._silence(where)}")
+        if not _is_local(last):
+            return Outcome(name, "sent", f"sent to {last.peer.partition('[')[0]}")
+        return self._delivered(entry, name, last)
+
+    def _delivered(self, entry: Entry, recipient: str, last: Event) -> Outcome:
+        folder = self._folder(entry, last)
+        if folder:
+            return Outcome(recipient, "delivered", f"in mailbox of {entry.element} ({folder})")
+        filed = self._filed.get((entry.element, last.link), ())
+        if filed or entry.node in self._forwarded:
+            what = filed[-1].text if filed else "forwarded"
+            return Outcome(recipient, "filtered", f"handled by a filter of {entry.element}: {what}")
+        return Outcome(recipient, "delivered", f"delivered in {entry.element}; its log does not tell the folder")
+
+    def _silence(self, element: str) -> str:
+        return "its log tells no more" if element in self._read else "its log cannot be read"
+
+
+def _next_element(element: str, peer: str) -> str:
+    """Whom an attempt was for, by the name it has inside; empty when it is somebody outside, or the mailbox."""
+    if peer.startswith(_LOOPBACK):
+        return element
+    name, found, _ = peer.partition(_INTERNAL)
+    return name if found else ""
+
+
+def _is_local(event: Event) -> bool:
+    return event.service in {"lmtp", "pipe"}
+
+
+def _refusal(event: Event) -> str:
+    return "asked to come again later" if event.text.startswith("4") else "refused"
+
+
+def _arrival(element: str, event: Event) -> str:
+    match event.service:
+        case "accounts/smtpd":
+            return f"came from {event.login}"
+        case "srs/smtpd":
+            return "goes on under an address of the organisation's"
+        case "frozen/smtpd":
+            return "set aside, for a frozen account"
+        case "thawed/smtpd":
+            return "goes on after having been on hold"
+        case "submission/smtpd" | "submissions/smtpd":
+            return "written by its owner"
+    return f"came from outside, {event.peer}" if element == "main" else "came from main"

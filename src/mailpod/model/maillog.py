@@ -31,8 +31,8 @@ class Event:
         at: when, as the engine noted it (RFC 3339, UTC).
         kind: `came` over SMTP, or was `submitted` by a program or by Postfix itself, which has requeued it; its
             Message-ID was `named`; it was `queued`; what became of an attempt for one recipient: `sent`, `deferred` or
-            `bounced`; it was `refused`, or `held` back and `released`; it `expired`, its sender was `reported` to, it was `removed`;
-            Rspamd has `judged` it; Dovecot has `filed` it.
+            `bounced`; it was `refused`, or `held` back and `released`; it `expired`, its sender was `reported` to, it was
+            `removed`; Rspamd has `judged` it; Dovecot has `filed` it.
         queue_id: empty when it was refused before it had one, and when Dovecot tells.
         service: who tells, as master.cf(5) and `syslog_name` call it, e.g. `relay/smtp`.
         sender: its envelope's, where the line has it.
@@ -42,7 +42,8 @@ class Event:
         login: who had logged in; for what was `submitted`, the number of the Unix user.
         link: another queue id: the one it has at the other side, the one it had before, or that of the report. For what
             is delivered by Dovecot, the session.
-        text: what was said; for `named` the Message-ID, for `filed` what was done, for `judged` the points, of how many.
+        text: what was said; for `named` the Message-ID, for `filed` what was done, for `judged` the
+            points, of how many.
         folder: where Dovecot has put it; empty when a filter has done something else with it.
         verdict: what Rspamd wants done, in its own words, e.g. `no action`.
     """
@@ -66,8 +67,8 @@ class Event:
 _ID = r"[0-9A-Za-z]{11,20}"
 _POSTFIX = re.compile(rf"[A-Z][a-z]{{2}} [ \d]\d [\d:]{{8}} \S+ postfix/([\w/-]+)\[\d+\]: ({_ID}|NOQUEUE): (.*)")
 _ATTEMPT = re.compile(
-    r"to=<(?P<to>.*?)>, (?:orig_to=<(?P<original>.*?)>, )?relay=(?P<relay>\S+), .*?status=(?P<status>sent|deferred|bounced)"
-    r" \((?P<text>.*)\)$"
+    r"to=<(?P<to>.*?)>, (?:orig_to=<(?P<original>.*?)>, )?relay=(?P<relay>\S+), "
+    r".*?status=(?P<status>sent|deferred|bounced) \((?P<text>.*)\)$"
 )
 _TAKEN_AS = re.compile(rf"queued as ({_ID})$|(\S+) Saved$")
 _CAME = re.compile(r"client=([^,]+)(?:.*, sasl_username=(\S+))?")
@@ -104,7 +105,11 @@ def parse(line: str) -> Event | None:
         return _postfix(at, found[1], found[2].replace("NOQUEUE", ""), found[3]) if found else None
     if "rspamd_task_write_log" in said:
         found = _JUDGED.match(said)
-        return Event(at, "judged", found[1], "rspamd", verdict=found[2], text=f"{found[3]} of {found[4]}") if found else None
+        return (
+            Event(at, "judged", found[1], "rspamd", verdict=found[2], text=f"{found[3]} of {found[4]}")
+            if found
+            else None
+        )
     if " lmtp(" in said:
         return _filed(at, said)
     return None
@@ -125,8 +130,8 @@ def _postfix(at: str, service: str, queue_id: str, said: str) -> Event | None:
         return Event(at, "named", queue_id, service, text=said.removeprefix("message-id="))
     if said.startswith("from=<"):
         return _from(at, service, queue_id, said)
-    if kind := _PLAIN.get(said):
-        return Event(at, kind, queue_id, service)
+    if plain := _PLAIN.get(said):
+        return Event(at, plain, queue_id, service)
     if found := _CAME.match(said):
         return Event(at, "came", queue_id, service, peer=found[1], login=found[2] or "")
     if found := _SUBMITTED.match(said):

@@ -5,7 +5,8 @@ from tests.fakes.steps import Steps
 
 from mailpod.model.errors import EngineUnreachable, MailpodError, NotFound
 from mailpod.services import installation
-from mailpod.services.status import Message, status
+from mailpod.services.queues import Message
+from mailpod.services.status import status
 
 
 def waiting(*entries):
