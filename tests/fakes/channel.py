@@ -28,7 +28,7 @@ class FakeChannel:
         self._step = step
         self.queue = b""
         self.queues: dict[str, bytes] = {}
-        self.room = b"1000000000\n0\n"
+        self.room = b"1000000000\n0\n0\n"
         self.refusals = b""
         self.last_use = 0
 

@@ -31,8 +31,8 @@ class Event:
         at: when, as the engine noted it (RFC 3339, UTC).
         kind: `came` over SMTP, or was `submitted` by a program or by Postfix itself, which has requeued it; its
             Message-ID was `named`; it was `queued`; what became of an attempt for one recipient: `sent`, `deferred` or
-            `bounced`; it was `refused`, or `held` back and `released`; it `expired`, its sender was `reported` to, it was
-            `removed`; Rspamd has `judged` it; Dovecot has `filed` it.
+            `bounced`; it was `refused`, or `held` back and `released`; it `expired`, its sender was `reported` to, it
+            was `removed`; Rspamd has `judged` it; Dovecot has `filed` it.
         queue_id: empty when it was refused before it had one, and when Dovecot tells.
         service: who tells, as master.cf(5) and `syslog_name` call it, e.g. `relay/smtp`.
         sender: its envelope's, where the line has it.
