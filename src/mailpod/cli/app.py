@@ -19,6 +19,7 @@ from mailpod.cli import (
     dns,
     engine,
     logs,
+    metrics,
     moving,
     node,
     output,
@@ -48,6 +49,7 @@ app.add_typer(engine.app, name="engine")
 app.add_typer(queue.app, name="queue")
 system.register(app)
 logs.register(app)
+metrics.register(app)
 tending.register(app)
 
 _GLOBAL = {"--state", "--instance"}

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -48,9 +47,7 @@ def foreign(text: str) -> str:
 def local_time(at: str) -> str:
     """A time of an engine's or ours (RFC 3339) in this machine's zone, to the second; as it is if it is none."""
     try:
-        # Python 3.11 reads no more than six digits of a second.
-        whole = re.sub(r"\.\d+", "", at)
-        return datetime.fromisoformat(whole).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        return datetime.fromisoformat(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
     except ValueError:
         return at
 

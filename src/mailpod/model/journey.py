@@ -150,7 +150,7 @@ class Logbook:
     def _connect(self, entry: Entry) -> None:
         for event in entry.events:
             if event.kind == "sent" and event.link:
-                where = _next_element(entry.element, event.peer)
+                where = next_element(entry.element, event.peer)
                 if where:
                     self._join(entry.node, (where, event.link))
             elif event.kind == "submitted" and event.link:
@@ -199,7 +199,7 @@ class Logbook:
         for entry in entries:
             yield entry.element
             for event in entry.events:
-                if event.kind in _ATTEMPTS and (other := _next_element(entry.element, event.peer)):
+                if event.kind in _ATTEMPTS and (other := next_element(entry.element, event.peer)):
                     yield other
                 if event.kind == "came" and event.service == "accounts/smtpd" and event.login:
                     yield event.login
@@ -240,7 +240,7 @@ class Logbook:
         return self._handing_over(entry, event)
 
     def _handing_over(self, entry: Entry, event: Event) -> str:
-        where = _next_element(entry.element, event.peer)
+        where = next_element(entry.element, event.peer)
         if where == entry.element:
             return f"passes {where} once more, as {event.link}"
         if where:
@@ -284,7 +284,7 @@ class Logbook:
             return Outcome(name, "returned", f"returned to its sender: {last.text}")
         if last.kind == "deferred":
             return Outcome(name, "waiting", f"waits in {element}: {last.text}")
-        where = _next_element(element, last.peer)
+        where = next_element(element, last.peer)
         if where:
             if (where, last.link) in self._entries:
                 return None
@@ -307,7 +307,7 @@ class Logbook:
         return "its log tells no more" if element in self._read else "its log cannot be read"
 
 
-def _next_element(element: str, peer: str) -> str:
+def next_element(element: str, peer: str) -> str:
     """Whom an attempt was for, by the name it has inside; empty when it is somebody outside, or the mailbox."""
     if peer.startswith(_LOOPBACK):
         return element
