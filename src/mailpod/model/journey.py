@@ -93,6 +93,11 @@ class Entry:
         """By recipient, the last attempt."""
         return {one.recipient: one for one in self.events if one.kind in _ATTEMPTS}
 
+    @property
+    def held(self) -> bool:
+        """Whether it is on hold."""
+        return next((one.kind == "held" for one in reversed(self.events) if one.kind in {"held", "released"}), False)
+
     def addresses(self) -> Iterator[str]:
         """All that its envelope has had."""
         yield self.sender or ""
@@ -259,31 +264,34 @@ class Logbook:
         if refused and not entry.find("queued"):
             yield Outcome(refused.recipient, "refused", f"{_refusal(refused)}: {refused.text}")
             return
-        if entry.node in self._successor:
-            return
-        ended = entry.find("removed")
-        if ended and ended.service == "postsuper":
-            yield Outcome("", "dropped", "dropped by the operator; its sender was not told")
-            return
         for recipient, last in entry.last_tries.items():
-            outcome = self._outcome(entry, recipient, last)
+            name = last.original or recipient
+            outcome = self._put_off(entry, name, last) if last.kind == "deferred" else self._outcome(entry, name, last)
             if outcome:
                 yield outcome
-        if not entry.last_tries and not ended:
-            yield self._unfinished(entry)
+        if not entry.last_tries and (outcome := self._put_off(entry, "", None)):
+            yield outcome
 
-    def _unfinished(self, entry: Entry) -> Outcome:
-        if entry.find("held") and not entry.find("released"):
-            return Outcome("", "held", f"on hold in {entry.element}")
-        return Outcome("", "waiting", f"is in {entry.element}, which has not tried yet")
+    def _put_off(self, entry: Entry, recipient: str, last: Event | None) -> Outcome | None:
+        """What has become of what was not delivered: `last` is why, if it was tried."""
+        if entry.node in self._successor:
+            return None
+        ended = entry.find("removed")
+        if ended and ended.service == "postsuper":
+            return Outcome(recipient, "dropped", "dropped by the operator; its sender was not told")
+        why = last.text if last else ""
+        if entry.find("expired"):
+            return Outcome(recipient, "returned", f"returned to its sender: {why}")
+        if entry.held:
+            return Outcome(recipient, "held", f"on hold in {entry.element}")
+        if ended:
+            return None
+        return Outcome(recipient, "waiting", f"waits in {entry.element}: {why or 'it has not been tried yet'}")
 
-    def _outcome(self, entry: Entry, recipient: str, last: Event) -> Outcome | None:
-        name = last.original or recipient
+    def _outcome(self, entry: Entry, name: str, last: Event) -> Outcome | None:
         element = entry.element
-        if last.kind == "bounced" or (last.kind == "deferred" and entry.find("expired")):
+        if last.kind == "bounced":
             return Outcome(name, "returned", f"returned to its sender: {last.text}")
-        if last.kind == "deferred":
-            return Outcome(name, "waiting", f"waits in {element}: {last.text}")
         where = next_element(element, last.peer)
         if where:
             if (where, last.link) in self._entries:
