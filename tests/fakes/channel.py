@@ -19,6 +19,8 @@ class FakeChannel:
         queues: what the queues of accounts print, by name; what is not there prints nothing.
         room: what an account says of the room on its volume.
         refusals: what main prints of refusals.
+        answers: what single verbs print, by the whole verb.
+        asked: what was asked about single messages, and of whom.
         last_use: when every app password was used last, in seconds since 1970.
     """
 
@@ -30,11 +32,15 @@ class FakeChannel:
         self.queues: dict[str, bytes] = {}
         self.room = b"1000000000\n0\n0\n"
         self.refusals = b""
+        self.answers: dict[str, bytes] = {}
+        self.asked: list[tuple[str, str]] = []
         self.last_use = 0
 
     def main(self, verb: str, files: Iterable[File] = ()) -> bytes:
         self._step(f"channel main {verb}")
         self._deploy(self._find(LABEL_ROLE, "main"), files)
+        if " " in verb:
+            return self._about_messages("main", verb)
         return self.refusals if verb == "refusals" else self.queue
 
     def account(self, name: str, public: str, verb: str, files: Iterable[File] = (), seconds: float = 60) -> bytes:
@@ -43,10 +49,12 @@ class FakeChannel:
         there = self._world.volumes[container.volume].files.get("etc/ssh/ssh_host_ed25519_key.pub")
         if there is None or there.content.decode().strip() != public:
             raise ChannelClosed(f"{name} cannot be reached: host key verification failed", "see: mailpod status")
+        if " " in verb:
+            return self._about_messages(name, verb)
         if "app-password" in verb:
             return self._app_passwords(container, verb, [file.content.decode() for file in files])
         self._deploy(container, files)
-        return {"queue": self.queues.get(name, b""), "room": self.room}.get(verb, b"")
+        return {"queue": self.queues.get(name, b""), "room": self.room}.get(verb, self.answers.get(verb, b""))
 
     @contextlib.contextmanager
     def await_account(self, name: str) -> Iterator[Callable[[], None]]:
@@ -55,6 +63,11 @@ class FakeChannel:
             self._find(LABEL_ACCOUNT, name)
 
         yield answered
+
+    def _about_messages(self, element: str, verb: str) -> bytes:
+        if verb not in self.answers:
+            self.asked.append((element, verb))
+        return self.answers.get(verb, b"")
 
     def _find(self, label: str, value: str) -> Container:
         for container in self._world.containers.values():
