@@ -9,7 +9,6 @@ from mailpod.services import installation
 from mailpod.services.queues import Message
 from mailpod.services.status import status
 
-
 EPOCH = datetime.fromtimestamp(1, UTC)
 
 
