@@ -309,6 +309,7 @@ class FakeEngine(FakeCarrier):
             raise MailpodError(f"the engine refused: {name} does not start", "see: mailpod status")
         container.seen = dict(self.world.volumes[container.volume].files)
         container.state, container.memory = "running", 4096
+        container.output.append("2026-01-01T00:00:00.000000000Z started")
 
     def remove(self, name: str) -> None:
         self._reach(f"remove {name}").containers.pop(name, None)
