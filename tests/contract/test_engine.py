@@ -1,5 +1,6 @@
 """What every engine does alike. The stand-in and the real ones pass the same tests."""
 
+import contextlib
 import dataclasses
 import io
 import tarfile
@@ -98,7 +99,7 @@ def test_the_seed_is_on_the_volume_with_mode_and_owner_before_the_start(lab):
 
 def test_what_a_container_has_said_is_read_with_its_times(lab):
     wanted = spec(lab)
-    lab.engine.create(wanted, [])
+    lab.engine.create(wanted, SEED)
     until(lambda: list(lab.engine.logs(wanted.name, wanted.node)))
     [line] = lab.engine.logs(wanted.name, wanted.node, last=1)
     at, _, said = line.decode().partition(" ")
@@ -106,7 +107,8 @@ def test_what_a_container_has_said_is_read_with_its_times(lab):
     then = datetime.fromisoformat(at)
     assert list(lab.engine.logs(wanted.name, wanted.node, then - timedelta(minutes=1))) == [line]
     assert not list(lab.engine.logs(wanted.name, wanted.node, then + timedelta(minutes=1)))
-    assert next(iter(lab.engine.follow(wanted.name, wanted.node, last=1))) == line
+    with contextlib.closing(lab.engine.follow(wanted.name, wanted.node, last=1)) as following:
+        assert next(following) == line
     lab.engine.halt(wanted.name)
     lab.engine.remove(wanted.name)
     assert not list(lab.engine.logs(wanted.name, wanted.node))

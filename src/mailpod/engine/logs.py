@@ -50,6 +50,7 @@ def _read(api: Any, container: str, since: datetime | None, last: int | None) ->
 def _stream(api: Any, container: str, last: int | None) -> Iterator[bytes]:  # noqa: ANN401
     rest = b""
     tail = "all" if last is None else last
-    for piece in api.logs(container, timestamps=True, stream=True, follow=True, tail=tail):
-        *lines, rest = (rest + piece).split(b"\n")
-        yield from lines
+    with contextlib.closing(api.logs(container, timestamps=True, stream=True, follow=True, tail=tail)) as pieces:
+        for piece in pieces:
+            *lines, rest = (rest + piece).split(b"\n")
+            yield from lines

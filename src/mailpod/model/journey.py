@@ -141,7 +141,8 @@ class Logbook:
             if node not in seen and wanted(entry):
                 together = self._around(node)
                 seen |= together
-                found.append(self._journey([one for known, one in self._entries.items() if known in together]))
+                entries = [self._entries[one] for one in together if one in self._entries]
+                found.append(self._journey(sorted(entries, key=lambda one: one.events[0].at)))
         return sorted(found, key=lambda journey: journey.steps[0].at if journey.steps else "")
 
     def _take(self, element: str, event: Event) -> None:
@@ -191,10 +192,9 @@ class Logbook:
 
     def _journey(self, entries: list[Entry]) -> Journey:
         steps = [step for entry in entries for step in self._steps(entry)]
-        first = min(entries, key=lambda entry: entry.events[0].at)
         return Journey(
             message_id=next((entry.message_id for entry in entries if entry.message_id), ""),
-            sender=first.sender or "",
+            sender=entries[0].sender or "",
             steps=tuple(sorted(steps, key=lambda step: step.at)),
             outcomes=tuple(outcome for entry in entries for outcome in self._outcomes(entry)),
             elements=frozenset(self._elements(entries)),

@@ -17,7 +17,7 @@ class Api:
             raise docker.errors.NotFound("no such container")
         said = b"".join(SAID[container].splitlines(keepends=True)[-tail if tail != "all" else 0 :])
         # A piece is whatever came in one packet.
-        return iter([said[:2], said[2:5], said[5:]]) if stream else said
+        return (piece for piece in (said[:2], said[2:5], said[5:])) if stream else said
 
 
 class Reader(LogReader):
