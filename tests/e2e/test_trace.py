@@ -2,10 +2,12 @@
 
 import contextlib
 import smtplib
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from tests.e2e.support.engine import execute
 from tests.e2e.support.mail import compose, token
 from tests.e2e.support.system import Account, System
@@ -150,3 +152,23 @@ def test_what_waits_is_tried_at_once_and_comes_once(system: System) -> None:
     assert len(system.world.received(out)) == 1
     with system.mailbox(pia) as mailbox:
         assert mailbox.count(here) == 1
+
+
+@pytest.mark.once
+def test_prometheus_reads_the_numbers(system: System, alice: Account) -> None:
+    """A message that comes counts once, however often they are asked for."""
+
+    def numbers() -> dict[tuple[str, ...], float]:
+        families = text_string_to_metric_families(system.cli.ok("metrics").out)
+        return {(one.name, *one.labels.values()): one.value for family in families for one in family.samples}
+
+    delivered = ("mailpod_messages_delivered_total", "alice")
+    before = numbers()
+    system.wait_for(alice, system.post(alice.short_address))
+    after = until(lambda: found if (found := numbers())[delivered] > before[delivered] else None, "a count", 20)
+    assert after[delivered] == numbers()[delivered] == before[delivered] + 1
+    assert after["mailpod_up", "main"] == after["mailpod_up", "alice"] == 1
+    assert after["mailpod_memory_bytes", "main"] > 1 << 20
+    assert after["mailpod_mailbox_bytes", "alice"] > before["mailpod_mailbox_bytes", "alice"] > 0
+    assert after["mailpod_certificate_end_timestamp_seconds",] > time.time()
+    assert ("mailpod_queue_messages", "main", "deferred") in after
