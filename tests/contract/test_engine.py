@@ -1,6 +1,5 @@
 """What every engine does alike. The stand-in and the real ones pass the same tests."""
 
-import contextlib
 import dataclasses
 import io
 import tarfile
@@ -107,9 +106,10 @@ def test_what_a_container_has_said_is_read_with_its_times(lab):
     then = datetime.fromisoformat(at)
     assert list(lab.engine.logs(wanted.name, wanted.node, then - timedelta(minutes=1))) == [line]
     assert not list(lab.engine.logs(wanted.name, wanted.node, then + timedelta(minutes=1)))
-    with contextlib.closing(lab.engine.follow(wanted.name, wanted.node, last=1)) as following:
-        assert next(following) == line
+    following = lab.engine.follow(wanted.name, wanted.node, last=1)
+    assert next(following) == line
     lab.engine.halt(wanted.name)
+    assert not list(following)
     lab.engine.remove(wanted.name)
     assert not list(lab.engine.logs(wanted.name, wanted.node))
 

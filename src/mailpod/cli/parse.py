@@ -25,9 +25,9 @@ from mailpod.model.records import (
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?")
 _SIZE = re.compile(r"([0-9]{1,15})([kmg]?)(?:i?b)?")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"([0-9]{1,12})([smhd])")
-_LONGEST = 36500 * 86400
+_SECONDS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_DURATION = re.compile(r"([0-9]{1,6})([mhdw])")
+_LONGEST = timedelta(days=3653)
 _SHORTEST_RSA = 2048
 _MAKE_KEY = "make one with: ssh-keygen -t ed25519"
 _MOST_MEMORY = 1024**4
@@ -115,16 +115,16 @@ def _size(text: str, hint: str) -> int:
 
 
 def duration(text: str) -> timedelta:
-    """A length of time such as `90s`, `30m`, `12h` or `7d`.
+    """A length of time such as `30m`, `12h`, `7d` or `4w`.
 
     Raises:
-        InvalidInput: it is none, or longer than a hundred years.
+        InvalidInput: it is none, or longer than ten years.
     """
     found = _DURATION.fullmatch(text.strip().lower())
-    seconds = int(found[1]) * _SECONDS[found[2]] if found else 0
-    if not 0 < seconds <= _LONGEST:
-        raise InvalidInput(f"{text!r} is not a length of time", "give one like 30m, 12h or 7d")
-    return timedelta(seconds=seconds)
+    length = timedelta(seconds=int(found[1]) * _SECONDS[found[2]]) if found else timedelta()
+    if not timedelta() < length <= _LONGEST:
+        raise InvalidInput(f"{text!r} is not a length of time", "give one like 30m, 12h, 7d or 4w, at most ten years")
+    return length
 
 
 def ssh_keys(path: Path) -> tuple[str, ...]:

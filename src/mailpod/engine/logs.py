@@ -27,10 +27,9 @@ class LogReader(ABC):
 
     def follow(self, name: str, node: str, last: int | None = None) -> Iterator[bytes]:
         """The last lines of the newest container, then each as it comes."""
-        with said_plainly():
+        with said_plainly(), contextlib.suppress(docker.errors.NotFound):
             engine = self.on(node)
-            for one in _containers(engine, name)[-1:]:
-                yield from _stream(engine.client, one, last)
+            yield from _stream(engine.client, _containers(engine, name)[-1], last)
 
 
 def _containers(engine: EngineApi, name: str) -> list[str]:

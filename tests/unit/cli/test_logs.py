@@ -27,10 +27,10 @@ def test_a_terminal_takes_no_orders_from_a_log(mailpod, club):
 
 
 def test_a_way_is_told_line_by_line(mailpod, club):
-    shown = mailpod("trace", "in@test.invalid", "--since", "36500d").out.splitlines()
+    shown = mailpod("trace", "in@test.invalid", "--since", "3653d").out.splitlines()
     assert shown[0] == "<in@test.invalid> from someone@outside.test"
     assert shown[-2] == "  → box@alice.club.test: in mailbox of alice (INBOX)"
-    (document,) = json.loads(mailpod("trace", "in@test.invalid", "--since", "36500d", "--json").out)
+    (document,) = json.loads(mailpod("trace", "in@test.invalid", "--since", "3653d", "--json").out)
     assert document["outcomes"] == [
         {"recipient": "box@alice.club.test", "kind": "delivered", "text": "in mailbox of alice (INBOX)"}
     ]
@@ -40,11 +40,11 @@ def test_a_way_is_told_line_by_line(mailpod, club):
 @pytest.mark.parametrize(
     ("words", "code"),
     [
-        (["trace", "none@test.invalid", "--since", "36500d"], 3),
+        (["trace", "none@test.invalid", "--since", "3653d"], 3),
         (["trace", "<>"], 2),
         (["trace", "a@b.test", "--since", "soon"], 2),
         (["trace", "a@b.test", "--since", "0h"], 2),
-        (["trace", "a@b.test", "--since", "36501d"], 2),
+        (["trace", "a@b.test", "--since", "3654d"], 2),
         (["logs", "eve"], 3),
         (["logs", "--since", "1h", "--follow"], 2),
         (["logs", "--lines", "0"], 2),
