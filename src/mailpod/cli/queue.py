@@ -95,7 +95,7 @@ def drop(
 ) -> None:
     """Remove messages for good, without telling their senders unless --bounce."""
     here = context()
-    messages = queues.chosen(here, [_named(one, of) for one in ids])
+    messages = queues.named(here, [_named(one, of) for one in ids])
     what = (
         f"{messages[0].name} to {', '.join(messages[0].recipients)}"
         if len(messages) == 1

@@ -94,12 +94,13 @@ def _queue(found: Status) -> Iterator[Metric]:
     )
     waiting = found.queue or []
     counted = Counter((one.element, one.queue) for one in waiting)
-    for element in ("main", *(one.name for one in found.accounts if one.observed == "running")):
+    # Who does not answer has not for that an empty queue.
+    known = [one.name for one in (found.main, *found.accounts) if one.observed == "running" and one.waiting is not None]
+    for element in known:
         for queue in _QUEUES:
             messages.add_metric([element, queue], counted[element, queue])
         oldest.add_metric([element], _age(one for one in waiting if one.element == element and one.queue != "hold"))
-    # Nobody who was not asked has an empty queue.
-    yield from (messages, oldest) if found.queue is not None else ()
+    yield from (messages, oldest)
 
 
 def _age(messages: Iterable[Message]) -> float:

@@ -110,7 +110,7 @@ def detail(context: Context, name: str, *, body: bool) -> Detail:
     Raises:
         NotFound: nothing of this name waits.
     """
-    (message,) = _chosen(context, [name])
+    (message,) = named(context, [name])
     said = _ask(context, message.element, f"headers {message.queue_id}").decode(errors="replace")
     when, _, headers = said.partition("\n")
     content = _ask(context, message.element, f"body {message.queue_id}").decode(errors="replace") if body else None
@@ -125,11 +125,12 @@ def retry(context: Context, names: Sequence[str]) -> list[Message]:
         NotFound: nothing of such a name waits.
         InvalidInput: one of them is on hold.
     """
-    chosen = _chosen(context, names) if names else [one for one in listed(context)[0] if one.queue == "deferred"]
+    chosen = named(context, names) if names else [one for one in listed(context)[0] if one.queue == "deferred"]
     held = [message for message in chosen if message.queue == _HELD]
     if held:
         raise InvalidInput(
-            f"{held[0].name} is on hold, which only a frozen account's mail is", "see: mailpod account thaw --help"
+            f"{held[0].name} is on hold, which only a frozen account's mail is",
+            "run: mailpod account thaw NAME",
         )
     _do(context, "retry", [message for message in chosen if message.queue == "deferred"])
     return chosen
@@ -144,12 +145,13 @@ def drop(context: Context, messages: Iterable[Message], *, bounce: bool) -> None
     _do(context, "return" if bounce else "drop", messages)
 
 
-def chosen(context: Context, names: Sequence[str]) -> list[Message]:
-    """The messages of these names, `ELEMENT:ID` each; raises `NotFound` when one of them does not wait."""
-    return _chosen(context, names)
+def named(context: Context, names: Sequence[str]) -> list[Message]:
+    """The messages of these names, `ELEMENT:ID` each.
 
-
-def _chosen(context: Context, names: Sequence[str]) -> list[Message]:
+    Raises:
+        InvalidInput: one of them is no such name.
+        NotFound: one of them does not wait.
+    """
     context.require_system()
     wanted = [_split(name) for name in names]
     waiting: dict[str, Mapping[str, Message]] = {}

@@ -1,9 +1,7 @@
 """Where a message is: its way from the logs of main and of the accounts that it has passed."""
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from functools import partial
 
 from mailpod.model.errors import MailpodError
 from mailpod.model.journey import Entry, Journey, Logbook, Node
@@ -12,7 +10,6 @@ from mailpod.model.records import Account
 from mailpod.services.context import Context
 from mailpod.services.logs import Logs
 
-_AT_ONCE = 4
 _PATIENCE = 5.0
 
 
@@ -21,7 +18,7 @@ def trace(context: Context, what: str, since: datetime) -> list[Journey]:
 
     Args:
         what: an address, of which the part from `+` on does not count; a Message-ID, with or without `<` and `>`; or a
-            queue id.
+            queue id, perhaps with its owner before it (`main:4bXyz`).
         since: how far back the logs are read.
 
     Raises:
@@ -38,10 +35,8 @@ def trace(context: Context, what: str, since: datetime) -> list[Journey]:
     next_ = own | _passed(events, folders, wanted) or set(accounts)
     while missing := sorted((next_ & accounts.keys()) - events.keys()):
         context.progress(f"reading the logs of {', '.join(missing)}")
-        read = partial(_events, logs, since=since)
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            events |= zip(missing, pool.map(read, (accounts[name] for name in missing)), strict=True)
         for name in missing:
+            events[name] = _events(logs, accounts[name], since)
             folders |= _folders(context, accounts[name])
         next_ = _passed(events, folders, wanted)
     return Logbook(events, folders).journeys(wanted)
@@ -67,10 +62,13 @@ def _owns(context: Context, account: Account, what: str) -> bool:
 
 
 def _wanted(what: str) -> Callable[[Entry], bool]:
-    text, address = what.strip().strip("<>").lower(), _plain(what)
+    message_id, address = what.strip().strip("<>").lower(), _plain(what)
+    element, _, queue_id = what.strip().rpartition(":")
 
     def wanted(entry: Entry) -> bool:
-        if text in {entry.message_id.strip("<>").lower(), entry.queue_id.lower()}:
+        if entry.message_id.strip("<>").lower() == message_id:
+            return True
+        if entry.queue_id == queue_id and element.lower() in {"", entry.element}:
             return True
         return any(_plain(one) == address for one in entry.addresses() if one)
 

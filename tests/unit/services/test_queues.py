@@ -81,7 +81,7 @@ def test_a_frozen_accounts_mail_is_not_tried(context):
 
 
 def test_messages_are_dropped_or_returned_where_they_wait(context):
-    chosen = queues.chosen(context, ["main:M1", "alice:A1", "main:M2", "main:M1"])
+    chosen = queues.named(context, ["main:M1", "alice:A1", "main:M2", "main:M1"])
     queues.drop(context, chosen, bounce=False)
     queues.drop(context, chosen[:1], bounce=True)
     assert context.channel.asked == [("main", "drop M1 M2"), ("alice", "drop A1"), ("main", "return M1")]
@@ -90,11 +90,11 @@ def test_messages_are_dropped_or_returned_where_they_wait(context):
 @pytest.mark.parametrize("name", ["main:M9", "alice:M1", "carol:M1"])
 def test_what_does_not_wait_is_refused_before_anything_is_done(context, name):
     with pytest.raises(NotFound):
-        queues.chosen(context, ["main:M1", name])
+        queues.named(context, ["main:M1", name])
 
 
 @pytest.mark.parametrize("name", ["M1", "main:", "main:M1 M2", "main:*", "main:é", ":M1"])
 def test_what_is_no_name_is_refused(context, name):
     with pytest.raises((InvalidInput, NotFound)):
-        queues.chosen(context, [name])
+        queues.named(context, [name])
     assert not context.channel.asked

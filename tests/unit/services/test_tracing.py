@@ -26,7 +26,9 @@ def read(system):
     return {line.removeprefix("reading the logs of ") for line in system.said if "reading the logs" in line}
 
 
-@pytest.mark.parametrize("what", ["in@test.invalid", "<in@test.invalid>", "4jc64d6NXzzCSyy", "alice@club.test"])
+@pytest.mark.parametrize(
+    "what", ["in@test.invalid", "<in@test.invalid>", "main:4jc64d6NXzzCSyy", "4jc64f0LPDzCT09", "alice@club.test"]
+)
 def test_a_message_is_found_by_its_id_its_queue_id_or_an_address(club, what):
     found = trace(club, what)
     assert "<in@test.invalid>" in {one.message_id for one in found}
