@@ -240,6 +240,8 @@ class Store:
             ".dns",
             ".tend",
             ".counts",
+            ".certificates",
+            ".acme",
             *(path.name for path in self.folder.glob(".move-*")),
         )
         for name in (

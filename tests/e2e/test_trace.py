@@ -167,5 +167,5 @@ def test_prometheus_reads_the_numbers(system: System, alice: Account) -> None:
     assert after["mailpod_up", "main"] == after["mailpod_up", "alice"] == 1
     assert after["mailpod_memory_bytes", "main"] > 1 << 20
     assert after["mailpod_mailbox_bytes", "alice"] > before["mailpod_mailbox_bytes", "alice"] > 0
-    assert after["mailpod_certificate_end_timestamp_seconds",] > time.time()
+    assert after["mailpod_certificate_end_timestamp_seconds", "main"] > time.time()
     assert ("mailpod_queue_messages", "main", "deferred") in after

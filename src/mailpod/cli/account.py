@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mailpod.cli import output, parse
+from mailpod.cli import certificate, output, parse
 from mailpod.cli.node import complete_node
 from mailpod.cli.state import context
 from mailpod.model.errors import InvalidInput
@@ -127,7 +127,9 @@ def create(
         memory, cpus, processes, connections, quota, internet=internet, messages_per_hour=messages_per_hour
     )
     password = parse.password_line() if password_stdin else generate_password()
-    made = accounts.create(context(), name, password, ssh_keys=keys, stack=stack, node=node, **limits)
+    here = context()
+    made = accounts.create(here, name, password, ssh_keys=keys, stack=stack, node=node, **limits)
+    certificate.issue_for(here, made.account.name)
     if json:
         output.document(as_json(made) | {"password": password})
         return
@@ -221,8 +223,10 @@ def set_(
 
 @app.command()
 def rotate(name: Known, json: Json = False) -> None:
-    """Replace the keys an account proves itself with to main; its password and SSH keys stay."""
-    account = accounts.rotate(context(), name)
+    """Replace the keys an account proves itself with to main and to clients; its password and SSH keys stay."""
+    here = context()
+    account = accounts.rotate(here, name)
+    certificate.issue_for(here, account.name)
     if json:
         output.document({"name": account.name})
 
@@ -240,9 +244,11 @@ def freeze(name: Known, json: Json = False) -> None:
 @app.command()
 def thaw(name: Known, json: Json = False) -> None:
     """Let a frozen account go on; mail that waits for it is delivered."""
-    freezing.thaw(context(), name)
+    here = context()
+    freezing.thaw(here, name)
+    certificate.issue_for(here, name.lower())
     if json:
-        output.document(as_json(accounts.show(context(), name)))
+        output.document(as_json(accounts.show(here, name)))
 
 
 @app.command()

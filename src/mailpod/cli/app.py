@@ -15,6 +15,7 @@ from mailpod.cli import (
     account,
     alias,
     app_password,
+    certificate,
     dkim,
     dns,
     engine,
@@ -44,6 +45,7 @@ app.add_typer(account.app, name="account")
 app.add_typer(alias.app, name="alias")
 app.add_typer(dns.app, name="dns")
 app.add_typer(dkim.app, name="dkim")
+app.add_typer(certificate.app, name="certificate")
 app.add_typer(node.app, name="node")
 app.add_typer(engine.app, name="engine")
 app.add_typer(queue.app, name="queue")

@@ -6,16 +6,18 @@ from typing import Annotated, Any
 
 import typer
 
-from mailpod.cli import output, parse, tending
+from mailpod.cli import certificate, output, parse, tending
+from mailpod.cli.certificate import issue_due
 from mailpod.cli.engine import Advertise
 from mailpod.cli.queue import as_json as queue_as_json
 from mailpod.cli.state import context, options
 from mailpod.model.errors import InvalidInput
 from mailpod.model.plan import describe
 from mailpod.model.records import Dns, EngineKind, System
+from mailpod.services import acme_options, installation, relay_host
 from mailpod.services import demo as demonstration
-from mailpod.services import installation, relay_host
 from mailpod.services import status as status_service
+from mailpod.services.acme_options import AcmeOptions
 from mailpod.services.refusals import Refusals
 from mailpod.services.relay_host import RelayOptions
 from mailpod.services.status import ElementStatus
@@ -77,6 +79,24 @@ def up(
             show_default=False,
         ),
     ] = None,
+    acme_email: Annotated[
+        str | None,
+        typer.Option(
+            help="Have certificates from an ACME server, which may write to this address; none for no more. You"
+            " agree to that server's terms.",
+            show_default=False,
+        ),
+    ] = None,
+    acme_server: Annotated[
+        str | None, typer.Option(help="URL of its directory; Let's Encrypt at first.", show_default=False)
+    ] = None,
+    acme_ca: Annotated[
+        Path | None,
+        typer.Option(
+            help="PEM file of the authority that the ACME server's own certificate is from; none for the public ones.",
+            show_default=False,
+        ),
+    ] = None,
     engine: Annotated[
         EngineKind | None, typer.Option(help="What runs it; docker at first.", show_default=False)
     ] = None,
@@ -90,6 +110,7 @@ def up(
         parse.only_line() if relay_password_stdin else None,
         None if relay_ca is None else parse.authority(relay_ca),
     )
+    acme = AcmeOptions(acme_email, acme_server, None if acme_ca is None else parse.authority(acme_ca))
     here = context(set_up_engine=True, engine=engine)
     system = installation.planned(
         here.store,
@@ -106,8 +127,9 @@ def up(
     if advertise_addr and system.engine != "swarm":
         raise InvalidInput("--advertise-addr is for a Swarm", "say --engine swarm, or leave it out")
     system, credentials = relay_host.planned(here.store, system, options)
-    installation.up(here, system, advertise_addr or "", credentials)
+    installation.up(here, acme_options.planned(system, acme), advertise_addr or "", credentials)
     tending.enter(here)
+    issue_due(here)
     if json:
         output.document(system.model_dump(mode="json") | {"webmail": system.webmail()})
         return
@@ -149,6 +171,7 @@ def status(json: Json = False) -> None:
                 "accounts": [asdict(element) for element in found.accounts],
                 "queue": None if queue is None else [queue_as_json(message) for message in queue],
                 "tended": found.tended.model_dump(mode="json"),
+                "certificates": [certificate.as_json(one) for one in found.certificates],
                 "refusals": None if found.refusals is None else [_refusals_as_json(one) for one in found.refusals],
             }
         )
@@ -158,7 +181,7 @@ def status(json: Json = False) -> None:
         ("NAME", "DESIRED", "OBSERVED", "HEALTH", "IPV4", "IPV6", "MEMORY", "WAITING", "IMAGE"),
         (_row(element) for element in (found.main, *found.accounts)),
     )
-    for problem in tending.problems(found.tended):
+    for problem in (*tending.problems(found.tended), *certificate.problems(found.certificates)):
         output.line(problem)
     for element in found.accounts:
         if element.frozen:
@@ -222,7 +245,9 @@ def _row(element: ElementStatus) -> tuple[str, ...]:
 
 def apply(json: Json = False) -> None:
     """Converge everything to the desired state; safe at any time."""
-    steps = installation.apply(context())
+    here = context()
+    steps = installation.apply(here)
+    issue_due(here)
     # Otherwise each was told when it was taken.
     if json:
         output.document([describe(step) for step in steps])

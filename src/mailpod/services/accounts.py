@@ -132,6 +132,7 @@ def create(
                 account = placed(context, account, node)
                 # Before others can see the account, so that nobody makes its keys a second time.
                 context.account_identity(account)
+                context.account_certificate(account)
                 context.signing.keys(account.id, signing.result)
                 context.store.save_account(account)
             context.progress(f"creating {account.name}")
@@ -313,7 +314,7 @@ def _follow(context: Context, account: Account) -> None:
 
 
 def rotate(context: Context, name: str) -> Account:
-    """Replace what an account proves itself with toward main: who has stolen it has nothing any more.
+    """Replace what an account proves itself with, to main and to clients: who has stolen it has nothing any more.
 
     Its mail that leaves meanwhile waits a moment. If the account does not answer, main refuses the old credential all
     the same, and `apply` gives the account the new one.
@@ -331,6 +332,7 @@ def rotate(context: Context, name: str) -> Account:
         account = context.store.account(name.lower())
         context.progress(f"giving {account.name} new keys")
         context.rotate(account)
+        context.certificates.forget(account.id)
         push_tables(context)
         refresh(context, account)
     return account

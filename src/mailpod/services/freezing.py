@@ -68,6 +68,7 @@ def thaw(context: Context, name: str) -> None:
             context.store.save_account(account)
         # Whoever was in it may have taken what it proves itself with.
         context.rotate(account)
+        context.certificates.forget(account.id)
         spec = context.account_spec(account)
         for step in plan([spec], [w for w in observed_accounts(context) if w.name == spec.name]):
             take(context, step, {spec.name: account})

@@ -1,7 +1,6 @@
 """Numbers of the whole system for Prometheus, in its text format."""
 
 import json
-import ssl
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +8,6 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from cryptography.x509 import load_pem_x509_certificate
 from prometheus_client import CollectorRegistry, generate_latest, write_to_textfile
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -17,7 +15,7 @@ from prometheus_client.registry import Collector
 from mailpod.model.counting import Tally
 from mailpod.model.errors import MailpodError
 from mailpod.model.maillog import parse
-from mailpod.model.records import NO_QUOTA, Account, System, now
+from mailpod.model.records import NO_QUOTA, Account, now
 from mailpod.services.context import Context
 from mailpod.services.logs import Logs
 from mailpod.services.queues import Message
@@ -137,11 +135,13 @@ def _room(context: Context, account: Account) -> list[int]:
 
 
 def _dates(found: Status) -> Iterator[Metric]:
-    end = _certificate_end(found.system)
-    if end:
-        yield GaugeMetricFamily(
-            "mailpod_certificate_end_timestamp_seconds", "Until when main's certificate is good.", end.timestamp()
-        )
+    end = GaugeMetricFamily(
+        "mailpod_certificate_end_timestamp_seconds",
+        "Until when the certificate for clients is good.",
+        labels=["element"],
+    )
+    for one in found.certificates:
+        end.add_metric([one.name], one.not_after.timestamp())
     done = GaugeMetricFamily(
         "mailpod_chore_done_timestamp_seconds", "When `mailpod tend` last did it well.", labels=["chore"]
     )
@@ -150,16 +150,7 @@ def _dates(found: Status) -> Iterator[Metric]:
         failed.add_metric([name], bool(chore.problem))
         if chore.last:
             done.add_metric([name], chore.last.timestamp())
-    yield from (done, failed)
-
-
-def _certificate_end(system: System) -> datetime | None:
-    """Of what main shows to who connects; None when it does not answer."""
-    try:
-        shown = ssl.get_server_certificate((system.local_address(), system.port("imaps")), timeout=_PATIENCE)
-    except OSError:
-        return None
-    return load_pem_x509_certificate(shown.encode()).not_valid_after_utc
+    yield from (end, done, failed)
 
 
 def _tally(context: Context) -> Tally:

@@ -37,7 +37,7 @@ def push_tables(context: Context) -> None:
 
 def main_files(context: Context) -> list[File]:
     """The files main is to have now."""
-    return [*layout.tls_files(context.main_identity, context.keys.authority()), *_table_files(context)]
+    return [*context.main_tls_files(), *_table_files(context)]
 
 
 def _table_files(context: Context) -> list[File]:

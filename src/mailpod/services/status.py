@@ -4,12 +4,16 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from mailpod.model.records import Account, System, Tended, now
 from mailpod.model.spec import LABEL_ID, LABEL_ROLE, Workload
 from mailpod.services.context import Context
 from mailpod.services.queues import Message, answers, queues_of
 from mailpod.services.refusals import Refusals, refusals
+
+if TYPE_CHECKING:
+    from mailpod.services.certificate_views import CertificateView
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Status:
         queue: what is known to wait in main and the accounts, None when none says.
         refusals: what main refused to accounts of late, None when it does not say.
         tended: what `mailpod tend` did last.
+        certificates: what main and the accounts show clients.
     """
 
     system: System
@@ -61,10 +66,13 @@ class Status:
     queue: list[Message] | None
     refusals: list[Refusals] | None
     tended: Tended
+    certificates: "list[CertificateView]"
 
 
 def status(context: Context) -> Status:
     """Ask the engine, main, and the accounts that run."""
+    from mailpod.services.certificate_views import views
+
     context.require_system()
     workloads = context.engine.workloads(context.instance)
     main = next((w for w in workloads if w.labels.get(LABEL_ROLE) == "main"), None)
@@ -93,6 +101,7 @@ def status(context: Context) -> Status:
         known,
         refused.result(),
         context.store.tended(),
+        views(context),
     )
 
 

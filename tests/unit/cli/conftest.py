@@ -42,8 +42,20 @@ def mailpod(system, timetable, monkeypatch, capsys):
         return system.process()
 
     for module in (
-        *("account", "alias", "app_password", "dkim", "dns", "engine", "logs", "metrics", "moving", "node", "queue"),
-        *("system", "tending"),
+        *(
+            "account",
+            "alias",
+            "app_password",
+            "certificate",
+            "dkim",
+            "dns",
+            "engine",
+            "logs",
+            "metrics",
+            "moving",
+            "node",
+        ),
+        *("queue", "system", "tending"),
     ):
         monkeypatch.setattr(f"mailpod.cli.{module}.context", context)
 
