@@ -38,9 +38,12 @@ class FakeChannel:
 
     def main(self, verb: str, files: Iterable[File] = ()) -> bytes:
         self._step(f"channel main {verb}")
-        self._deploy(self._find(LABEL_ROLE, "main"), files)
+        main = self._find(LABEL_ROLE, "main")
+        if verb.startswith("check "):
+            return self.queue
         if " " in verb:
             return self._about_messages("main", verb)
+        self._deploy(main, files)
         return self.refusals if verb == "refusals" else self.queue
 
     def account(self, name: str, public: str, verb: str, files: Iterable[File] = (), seconds: float = 60) -> bytes:
@@ -53,7 +56,8 @@ class FakeChannel:
             return self._about_messages(name, verb)
         if "app-password" in verb:
             return self._app_passwords(container, verb, [file.content.decode() for file in files])
-        self._deploy(container, files)
+        if not verb.endswith("-check"):
+            self._deploy(container, files)
         return {"queue": self.queues.get(name, b""), "room": self.room}.get(verb, self.answers.get(verb, b""))
 
     @contextlib.contextmanager

@@ -115,6 +115,12 @@ class FakeSystem:
             accounts.create(context, name, PASSWORD, node=nodes[0])
         return self
 
+    def pull(self, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+        """Let the sources be of a version whose images are all called so, and are built."""
+        monkeypatch.setattr(images.Image, "tag", property(lambda image: f"{image.repository}:{version}"))
+        for image in (images.MAIN, images.DNS, *images.ACCOUNT.values()):
+            self.world.images[image.tag] = ""
+
     def files_of(self, account: Account) -> dict[str, bytes]:
         """What lies on an account's volume."""
         volume = self.world.volumes[self.world.key(layout.account_volume(self.instance, account), account.node)]

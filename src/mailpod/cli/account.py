@@ -12,6 +12,7 @@ from mailpod.model.errors import InvalidInput
 from mailpod.model.records import DEFAULT_STACK, NO_QUOTA, Internet, Stack
 from mailpod.services import accounts, freezing
 from mailpod.services.accounts import AccountView
+from mailpod.services.held_images import is_old
 from mailpod.services.passwords import generate_password
 
 app = typer.Typer(help="Create, list, change and delete accounts.", no_args_is_help=True)
@@ -78,6 +79,7 @@ def as_json(view: AccountView) -> dict[str, Any]:
         "created": account.created.isoformat(),
         "frozen": account.frozen.isoformat() if account.frozen else None,
         "image": view.image,
+        "upgrade_available": is_old(account),
         "setup_page": view.setup_page,
     }
 
@@ -165,6 +167,8 @@ def list_(json: Json = False) -> None:
             for view in found
         ),
     )
+    if old := [view.account.name for view in found if is_old(view.account)]:
+        output.note(f"an upgrade is available for {', '.join(old)}: mailpod upgrade")
 
 
 @app.command()

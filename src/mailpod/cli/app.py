@@ -27,6 +27,7 @@ from mailpod.cli import (
     queue,
     system,
     tending,
+    upgrade,
 )
 from mailpod.cli.state import options
 from mailpod.model.errors import InvalidInput, MailpodError
@@ -52,6 +53,7 @@ app.add_typer(queue.app, name="queue")
 system.register(app)
 logs.register(app)
 metrics.register(app)
+upgrade.register(app)
 tending.register(app)
 
 _GLOBAL = {"--state", "--instance"}

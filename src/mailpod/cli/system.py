@@ -20,7 +20,7 @@ from mailpod.services import status as status_service
 from mailpod.services.acme_options import AcmeOptions
 from mailpod.services.refusals import Refusals
 from mailpod.services.relay_host import RelayOptions
-from mailpod.services.status import ElementStatus
+from mailpod.services.status import ElementStatus, Status
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -169,6 +169,7 @@ def status(json: Json = False) -> None:
                 "relay_host": _relay_as_json(found.system),
                 "main": asdict(found.main),
                 "accounts": [asdict(element) for element in found.accounts],
+                "upgradable": found.upgradable,
                 "queue": None if queue is None else [queue_as_json(message) for message in queue],
                 "tended": found.tended.model_dump(mode="json"),
                 "certificates": [certificate.as_json(one) for one in found.certificates],
@@ -183,18 +184,7 @@ def status(json: Json = False) -> None:
     )
     for problem in (*tending.problems(found.tended), *certificate.problems(found.certificates)):
         output.line(problem)
-    for element in found.accounts:
-        if element.frozen:
-            output.line(
-                f"{element.name} is frozen since {element.frozen}, {element.waiting or 0} messages wait at main"
-            )
-        if element.since:
-            output.line(
-                f"{element.name} is down since {element.since}, as {element.node} is;"
-                f" {element.waiting or 0} messages wait at main"
-            )
-        if element.kept:
-            output.line(f"{element.name} was recovered; an older copy of it is kept on {', '.join(element.kept)}")
+    _tell_of_accounts(found)
     for message in (queue or [])[:_SHOWN]:
         to = ", ".join(message.recipients)
         output.line(f"waiting in {message.element}: {message.queue_id} to {to}: {message.reason}")
@@ -219,6 +209,23 @@ def _tell_of_system(system: System) -> None:
     if system.relay_host:
         login = f" as {system.relay_user}" if system.relay_user else ""
         output.line(f"mail for the outside leaves through {system.relay_host}, port {system.relay_port}{login}")
+
+
+def _tell_of_accounts(found: Status) -> None:
+    for element in found.accounts:
+        if element.frozen:
+            output.line(
+                f"{element.name} is frozen since {element.frozen}, {element.waiting or 0} messages wait at main"
+            )
+        if element.since:
+            output.line(
+                f"{element.name} is down since {element.since}, as {element.node} is;"
+                f" {element.waiting or 0} messages wait at main"
+            )
+        if element.kept:
+            output.line(f"{element.name} was recovered; an older copy of it is kept on {', '.join(element.kept)}")
+    if found.upgradable:
+        output.line(f"an upgrade is available for {', '.join(found.upgradable)}: mailpod upgrade")
 
 
 def _refusals_as_json(one: Refusals) -> dict[str, Any]:

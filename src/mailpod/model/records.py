@@ -78,6 +78,13 @@ class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class MainImages(_Record):
+    """What main and the name server run on, by the images' names; empty for the newest."""
+
+    main: str = ""
+    dns: str = ""
+
+
 class System(_Record):
     """One installation: its domain and where main listens.
 
@@ -103,6 +110,8 @@ class System(_Record):
         engine: what runs it.
         encrypted: a Swarm encrypts packets between its machines: their kernels can.
         running: false after `down`, so that nothing starts it again behind the operator's back.
+        images: what main and the name server run on, until `upgrade` changes it.
+        images_before: what they ran on before that, for `rollback`.
     """
 
     domain: str
@@ -127,6 +136,8 @@ class System(_Record):
     encrypted: bool = False
     drained: tuple[str, ...] = ()
     running: bool = True
+    images: MainImages = MainImages()
+    images_before: MainImages = MainImages()
 
     def port(self, service: str) -> int:
         """The published port of `service`, one of `PORTS`."""
@@ -185,6 +196,8 @@ class Account(_Record):
         kept: other machines where it was, and its volume stays, since it was recovered from a file.
         ssh_keys: public keys, in OpenSSH's one-line form, that may log in through main's jump host.
         frozen: since when it is cut off, with its volume and its container's log kept as they are.
+        image: name of the image it runs on, until `upgrade` changes it; empty for the newest.
+        image_before: what it ran on before that, for `rollback`; empty when there is nothing to go back to.
         deleted: when it was deleted, while its volume is kept for undelete.
         purge: its volume is to be destroyed; true only between the two steps of a purge, so that `apply` can end it.
     """
@@ -206,6 +219,8 @@ class Account(_Record):
     kept: tuple[str, ...] = ()
     ssh_keys: tuple[str, ...] = ()
     frozen: datetime | None = None
+    image: str = ""
+    image_before: str = ""
     deleted: datetime | None = None
     purge: bool = False
 

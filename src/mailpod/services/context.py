@@ -17,7 +17,7 @@ from mailpod.model.records import Account, Alias, System
 from mailpod.model.spec import WorkloadSpec
 from mailpod.model.tables import sends_as
 from mailpod.services.channel import Channel
-from mailpod.services.images import ACCOUNT
+from mailpod.services.images import of_account
 from mailpod.store import Store
 
 if TYPE_CHECKING:
@@ -225,4 +225,4 @@ class Context:
 
     def account_spec(self, account: Account) -> WorkloadSpec:
         """The container an account is to have."""
-        return layout.account_spec(self.system, account, ACCOUNT[account.stack].tag, guarded=self.guarded)
+        return layout.account_spec(self.system, account, of_account(account), guarded=self.guarded)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mailpod.model.records import Account, System, Tended, now
 from mailpod.model.spec import LABEL_ID, LABEL_ROLE, Workload
 from mailpod.services.context import Context
+from mailpod.services.held_images import upgradable
 from mailpod.services.queues import Message, answers, queues_of
 from mailpod.services.refusals import Refusals, refusals
 
@@ -56,6 +57,7 @@ class Status:
     Attributes:
         queue: what is known to wait in main and the accounts, None when none says.
         refusals: what main refused to accounts of late, None when it does not say.
+        upgradable: names of accounts, and `main`, for which there is a newer image than they have.
         tended: what `mailpod tend` did last.
         certificates: what main and the accounts show clients.
     """
@@ -65,6 +67,7 @@ class Status:
     accounts: list[ElementStatus]
     queue: list[Message] | None
     refusals: list[Refusals] | None
+    upgradable: list[str]
     tended: Tended
     certificates: "list[CertificateView]"
 
@@ -100,6 +103,7 @@ def status(context: Context) -> Status:
         people,
         known,
         refused.result(),
+        upgradable(context.system, accounts),
         context.store.tended(),
         views(context),
     )

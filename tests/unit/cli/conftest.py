@@ -41,22 +41,10 @@ def mailpod(system, timetable, monkeypatch, capsys):
     def context(**_options):
         return system.process()
 
-    for module in (
-        *(
-            "account",
-            "alias",
-            "app_password",
-            "certificate",
-            "dkim",
-            "dns",
-            "engine",
-            "logs",
-            "metrics",
-            "moving",
-            "node",
-        ),
-        *("queue", "system", "tending"),
-    ):
+    modules = (
+        "account alias app_password certificate dkim dns engine logs metrics moving node queue system tending upgrade"
+    )
+    for module in modules.split():
         monkeypatch.setattr(f"mailpod.cli.{module}.context", context)
 
     def call(*arguments):
