@@ -6,6 +6,7 @@ deleted/ID.toml           deleted accounts whose volume is kept
 aliases/LOCAL_PART.toml   shared addresses
 nodes/NAME.toml           machines of a Swarm
 tended.toml               what `mailpod tend` did last
+counts.json               how many messages `mailpod metrics` has counted
 logs/NAME-ID-TIME.log     what frozen accounts had said, where their engine does not keep it
 secrets/                  keys (mode 0700), see `mailpod.services.keys`
 """
@@ -238,6 +239,7 @@ class Store:
             ".dkim",
             ".dns",
             ".tend",
+            ".counts",
             ".certificates",
             ".acme",
             *(path.name for path in self.folder.glob(".move-*")),
@@ -247,6 +249,7 @@ class Store:
             "compose.override.json",
             "dns/published.zone",
             "tended.toml",
+            "counts.json",
             *locks,
             "system.toml",
         ):

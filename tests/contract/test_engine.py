@@ -5,6 +5,7 @@ import io
 import tarfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 
 import pytest
 from tests.contract.labs import spec
@@ -107,6 +108,24 @@ def test_the_seed_is_on_the_volume_with_mode_and_owner_before_the_start(lab):
     until(lambda: lab.has(wanted.name, "etc/users"))
     for file in SEED:
         until(lambda file=file: lab.seen(wanted.name, file.path) == file)
+
+
+def test_what_a_container_has_said_is_read_with_its_times(lab):
+    wanted = spec(lab)
+    lab.engine.create(wanted, SEED)
+    until(lambda: list(lab.engine.logs(wanted.name, wanted.node)))
+    [line] = lab.engine.logs(wanted.name, wanted.node, last=1)
+    at, _, said = line.decode().partition(" ")
+    assert said == "started"
+    then = datetime.fromisoformat(at)
+    assert list(lab.engine.logs(wanted.name, wanted.node, then - timedelta(minutes=1))) == [line]
+    assert not list(lab.engine.logs(wanted.name, wanted.node, then + timedelta(minutes=1)))
+    following = lab.engine.follow(wanted.name, wanted.node, last=1)
+    assert next(following) == line
+    lab.engine.halt(wanted.name)
+    assert not list(following)
+    lab.engine.remove(wanted.name)
+    assert not list(lab.engine.logs(wanted.name, wanted.node))
 
 
 def test_a_container_that_is_made_anew_finds_its_volume_and_the_new_seed(lab):

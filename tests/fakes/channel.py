@@ -23,6 +23,8 @@ class FakeChannel:
         refusals: what main prints of refusals.
         clock: by how many seconds the containers' clock is ahead.
         disk: what they say of their volume's disk: bytes free and in all, inodes free and in all.
+        answers: what single verbs print, by the whole verb.
+        asked: what was asked about single messages, and of whom.
         last_use: when every app password was used last, in seconds since 1970.
     """
 
@@ -32,8 +34,10 @@ class FakeChannel:
         self._step = step
         self.queue = b""
         self.queues: dict[str, bytes] = {}
-        self.room = b"1000000000\n0\n"
+        self.room = b"1000000000\n0\n0\n"
         self.refusals = b""
+        self.answers: dict[str, bytes] = {}
+        self.asked: list[tuple[str, str]] = []
         self.last_use = 0
         self.clock = 0
         self.disk = "  50000000000 100000000000 1000000 2000000"
@@ -41,8 +45,11 @@ class FakeChannel:
     def main(self, verb: str, files: Iterable[File] = ()) -> bytes:
         self._step(f"channel main {verb}")
         container = self._find(LABEL_ROLE, "main")
-        if not verb.startswith("check "):
-            self._deploy(container, files)
+        if verb.startswith("check "):
+            return self.queue
+        if " " in verb:
+            return self._about_messages("main", verb)
+        self._deploy(container, files)
         if verb == "examine":
             return self._examined(container)
         return self.refusals if verb == "refusals" else self.queue
@@ -53,13 +60,15 @@ class FakeChannel:
         there = self._world.volumes[container.volume].files.get("etc/ssh/ssh_host_ed25519_key.pub")
         if there is None or there.content.decode().strip() != public:
             raise Refused(f"{name} cannot be reached: host key verification failed", "see: mailpod status")
+        if " " in verb:
+            return self._about_messages(name, verb)
         if "app-password" in verb:
             return self._app_passwords(container, verb, [file.content.decode() for file in files])
         if not verb.endswith("-check"):
             self._deploy(container, files)
         if verb == "examine":
             return self._examined(container)
-        return {"queue": self.queues.get(name, b""), "room": self.room}.get(verb, b"")
+        return {"queue": self.queues.get(name, b""), "room": self.room}.get(verb, self.answers.get(verb, b""))
 
     @contextlib.contextmanager
     def await_account(self, name: str) -> Iterator[Callable[[], None]]:
@@ -68,6 +77,11 @@ class FakeChannel:
             self._find(LABEL_ACCOUNT, name)
 
         yield answered
+
+    def _about_messages(self, element: str, verb: str) -> bytes:
+        if verb not in self.answers:
+            self.asked.append((element, verb))
+        return self.answers.get(verb, b"")
 
     def _find(self, label: str, value: str) -> Container:
         for container in self._world.containers.values():

@@ -322,6 +322,7 @@ class FakeEngine(FakeCarrier):
             raise MailpodError(f"the engine refused: {name} does not start", "see: mailpod status")
         container.seen = dict(self.world.volumes[container.volume].files)
         container.state, container.memory = "running", 4096
+        container.output.append("2026-01-01T00:00:00.000000000Z started")
 
     def remove(self, name: str) -> None:
         self._reach(f"remove {name}").containers.pop(name, None)
@@ -344,6 +345,15 @@ class FakeEngine(FakeCarrier):
         if any(container.volume == key for container in self.world.containers.values()):
             raise MailpodError(f"the engine refused: volume is in use: {key}", "see: mailpod status")
         self.world.volumes.pop(key, None)
+
+    def logs(self, name, node, since=None, last=None):
+        self._answers(node)
+        said = self._reach(f"logs {name}").containers[name].output if name in self.world.containers else []
+        told = [line for line in said if since is None or line >= since.strftime("%Y-%m-%dT%H:%M:%S")]
+        yield from (line.encode() for line in (told if last is None else told[max(0, len(told) - last) :]))
+
+    def follow(self, name, node, last=None):
+        yield from self.logs(name, node, last=last)
 
     def memory(self, names: Iterable[str]) -> dict[str, int]:
         world = self._reach("memory")

@@ -20,9 +20,12 @@ from mailpod.cli import (
     dns,
     doctor,
     engine,
+    logs,
+    metrics,
     moving,
     node,
     output,
+    queue,
     rebuild,
     system,
     tending,
@@ -48,7 +51,10 @@ app.add_typer(dkim.app, name="dkim")
 app.add_typer(certificate.app, name="certificate")
 app.add_typer(node.app, name="node")
 app.add_typer(engine.app, name="engine")
+app.add_typer(queue.app, name="queue")
 system.register(app)
+logs.register(app)
+metrics.register(app)
 upgrade.register(app)
 app.command()(doctor.doctor)
 app.command()(rebuild.rebuild)

@@ -4,6 +4,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from mailpod.model.errors import MailpodError
@@ -36,6 +37,19 @@ def error(problem: MailpodError) -> None:
 def line(text: str) -> None:
     """Print a line of the result."""
     print(text, flush=True)
+
+
+def foreign(text: str) -> str:
+    """Somebody else's text as a terminal may show it: whatever else would be a command to it is a `?`."""
+    return "".join(one if one.isprintable() or one == "\t" else "?" for one in text)
+
+
+def local_time(at: str) -> str:
+    """A time of an engine's or ours (RFC 3339) in this machine's zone, to the second; as it is if it is none."""
+    try:
+        return datetime.fromisoformat(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except ValueError:
+        return at
 
 
 def document(data: Any) -> None:  # noqa: ANN401  (whatever JSON can hold)

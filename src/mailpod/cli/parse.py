@@ -3,6 +3,7 @@
 import re
 import socket
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 from mailpod.cli import output
@@ -24,6 +25,9 @@ from mailpod.model.records import (
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?")
 _SIZE = re.compile(r"([0-9]{1,15})([kmg]?)(?:i?b)?")
+_SECONDS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_DURATION = re.compile(r"([0-9]{1,6})([mhdw])")
+_LONGEST = timedelta(days=3653)
 _SHORTEST_RSA = 2048
 _MAKE_KEY = "make one with: ssh-keygen -t ed25519"
 _MOST_MEMORY = 1024**4
@@ -108,6 +112,19 @@ def _size(text: str, hint: str) -> int:
     if not found:
         raise InvalidInput(f"{text!r} is not a size", hint)
     return int(found[1]) * _UNITS[found[2]]
+
+
+def duration(text: str) -> timedelta:
+    """A length of time such as `30m`, `12h`, `7d` or `4w`.
+
+    Raises:
+        InvalidInput: it is none, or longer than ten years.
+    """
+    found = _DURATION.fullmatch(text.strip().lower())
+    length = timedelta(seconds=int(found[1]) * _SECONDS[found[2]]) if found else timedelta()
+    if not timedelta() < length <= _LONGEST:
+        raise InvalidInput(f"{text!r} is not a length of time", "give one like 30m, 12h, 7d or 4w, at most ten years")
+    return length
 
 
 def ssh_keys(path: Path) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import typer
 from mailpod.cli import certificate, output, parse, tending
 from mailpod.cli.certificate import issue_due
 from mailpod.cli.engine import Advertise
+from mailpod.cli.queue import as_json as queue_as_json
 from mailpod.cli.state import context, options
 from mailpod.model import layout
 from mailpod.model.errors import InvalidInput
@@ -176,7 +177,7 @@ def status(json: Json = False) -> None:
                 "antivirus": None if found.antivirus is None else asdict(found.antivirus),
                 "accounts": [asdict(element) for element in found.accounts],
                 "upgradable": found.upgradable,
-                "queue": None if queue is None else [asdict(message) for message in queue],
+                "queue": None if queue is None else [queue_as_json(message) for message in queue],
                 "tended": found.tended.model_dump(mode="json"),
                 "certificates": [certificate.as_json(one) for one in found.certificates],
                 "refusals": None if found.refusals is None else [_refusals_as_json(one) for one in found.refusals],

@@ -11,6 +11,7 @@ import docker.types
 from mailpod.engine import compose, containers, services
 from mailpod.engine.api import EngineApi, said_plainly
 from mailpod.engine.carrier import Carrier
+from mailpod.engine.logs import LogReader
 from mailpod.engine.port import Progress
 from mailpod.model.archive import File, tar
 from mailpod.model.errors import MailpodError
@@ -21,7 +22,7 @@ _RESTARTED: Any = {"Name": "always"}
 _LEFT_DOWN: Any = {"Name": "no"}
 
 
-class DockerEngine(Carrier, EngineApi):
+class DockerEngine(Carrier, LogReader, EngineApi):
     """Containers on one Docker Engine."""
 
     def on(self, node: str) -> EngineApi:  # noqa: ARG002

@@ -1,6 +1,7 @@
 """The protocol every engine implements; nothing above it knows which engine it is."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -137,6 +138,19 @@ class Engine(Protocol):
 
     def remove_volume(self, name: str) -> None:
         """Destroy a volume; nothing happens when it is not there."""
+
+    def logs(self, name: str, node: str, since: datetime | None = None, last: int | None = None) -> Iterator[bytes]:
+        """What a container has said, a line each with its time before it (RFC 3339, UTC); nothing when it is not there.
+
+        On a Swarm, what all its containers have said that the machine still has.
+
+        Args:
+            node: the machine it is on.
+            last: how many lines at most, the newest.
+        """
+
+    def follow(self, name: str, node: str, last: int | None = None) -> Iterator[bytes]:
+        """The last lines that a container has said, as `logs` gives them, then each as it is said, until it ends."""
 
     def memory(self, names: Iterable[str]) -> dict[str, int]:
         """Bytes of memory each container uses now, without page cache; 0 when it is not running."""

@@ -16,6 +16,7 @@ import docker.types
 from mailpod.engine import containers, local_networks, members, stack
 from mailpod.engine.api import EngineApi, said_plainly
 from mailpod.engine.carrier import Carrier
+from mailpod.engine.logs import LogReader
 from mailpod.engine.port import Progress
 from mailpod.model.archive import File
 from mailpod.model.errors import EngineUnreachable, MailpodError
@@ -30,7 +31,7 @@ _SEE = "see: mailpod status"
 _FAILED = {"failed", "rejected", "orphaned"}
 
 
-class SwarmEngine(Carrier, EngineApi):
+class SwarmEngine(Carrier, LogReader, EngineApi):
     """Services of the Swarm that an engine manages.
 
     Args:

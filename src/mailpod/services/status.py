@@ -1,45 +1,20 @@
 """What runs and what waits, beside what was asked for."""
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mailpod.model.errors import MailpodError
 from mailpod.model.records import Account, System, Tended, now
 from mailpod.model.spec import LABEL_ID, LABEL_ROLE, Workload
 from mailpod.services.context import Context
 from mailpod.services.held_images import upgradable
+from mailpod.services.queues import Message, answers, queues_of
 from mailpod.services.refusals import Refusals, refusals
 
 if TYPE_CHECKING:
     from mailpod.services.certificate_views import CertificateView
-
-_AT_ONCE = 8
-# An account that hangs must not hold up what is known of the others.
-_PATIENCE = 5.0
-
-
-@dataclass(frozen=True)
-class Message:
-    """A message that waits.
-
-    Attributes:
-        element: in whose queue it is: `main`, or the account that wrote it.
-        recipients: those it has not reached yet.
-        reason: why the last attempt failed, or `on hold`, as for a frozen account; empty when there was none.
-        size: bytes.
-    """
-
-    element: str
-    queue_id: str
-    sender: str
-    recipients: tuple[str, ...]
-    reason: str
-    size: int
 
 
 @dataclass(frozen=True)
@@ -112,7 +87,7 @@ def status(context: Context) -> Status:
     with ThreadPoolExecutor(2) as pool:
         refused = pool.submit(_refusals, context, main, accounts)
         measured = pool.submit(context.engine.memory, [w.name for w in workloads if w.state == "running"])
-        queues = _queues(context, main, [a for a in accounts if _answers(by_id.get(a.id))])
+        queues = queues_of(context, main, [a for a in accounts if answers(by_id.get(a.id))])
         memory = measured.result()
     of_main = queues.get("main")
     people = []
@@ -148,31 +123,6 @@ def _refusals(context: Context, main: Workload | None, accounts: list[Account]) 
     return refusals(context, accounts, now()) if main and main.state == "running" else None
 
 
-def _answers(workload: Workload | None) -> bool:
-    """Whether it is worth asking; one that is known to be ill may take long to say nothing."""
-    return workload is not None and workload.state == "running" and workload.health != "unhealthy"
-
-
-def _queues(context: Context, main: Workload | None, accounts: list[Account]) -> dict[str, list[Message] | None]:
-    """What waits in main and in these accounts, which are reached through main; None where there is no answer."""
-    if main is None or main.state != "running":
-        return {}
-    asked: dict[str, Callable[[], bytes]] = {"main": partial(context.channel.main, "queue")}
-    for account in accounts:
-        public = context.account_identity(account).ssh_host_public
-        asked[account.name] = partial(context.channel.account, account.name, public, "queue", seconds=_PATIENCE)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return dict(zip(asked, pool.map(_queue, asked, asked.values()), strict=True))
-
-
-def _queue(element: str, ask: Callable[[], bytes]) -> list[Message] | None:
-    """The messages in a queue, from what `postqueue -j` prints (postqueue(1)); None when nobody answers."""
-    try:
-        return [_message(element, json.loads(line)) for line in ask().splitlines() if line.strip()]
-    except MailpodError:
-        return None
-
-
 def _element(
     context: Context,
     name: str,
@@ -204,16 +154,3 @@ def _element(
 def _for(messages: list[Message], account: Account, system: System) -> int:
     own = f"@{account.fqdn(system.domain)}"
     return sum(any(address.endswith(own) for address in message.recipients) for message in messages)
-
-
-def _message(element: str, entry: dict[str, Any]) -> Message:
-    recipients = entry["recipients"]
-    held = "on hold" if entry.get("queue_name") == "hold" else ""
-    return Message(
-        element=element,
-        queue_id=entry["queue_id"],
-        sender=entry["sender"],
-        recipients=tuple(one["address"] for one in recipients),
-        reason=held or next((one["delay_reason"] for one in recipients if one.get("delay_reason")), ""),
-        size=entry["message_size"],
-    )

@@ -16,7 +16,7 @@ def require_room(context: Context, account: Account) -> None:
         MailpodError: it is, or the account does not answer.
     """
     public = context.account_identity(account).ssh_host_public
-    free, messages = map(int, context.channel.account(account.name, public, "room").split())
+    free, messages, _ = map(int, context.channel.account(account.name, public, "room").split())
     needed = _AT_LEAST + messages * _PER_MESSAGE
     if free < needed:
         mib = 1024 * 1024

@@ -4,6 +4,7 @@ import io
 import itertools
 import struct
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -282,3 +283,22 @@ def test_nobody_to_ask_is_a_no(monkeypatch):
         parse.confirm("Delete?", yes=False)
     assert refused.value.hint == "add --yes"
     parse.confirm("Delete?", yes=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("30m", timedelta(minutes=30)),
+        (" 12H ", timedelta(hours=12)),
+        ("7d", timedelta(days=7)),
+        ("4w", timedelta(days=28)),
+    ],
+)
+def test_a_length_of_time(text, length):
+    assert parse.duration(text) == length
+
+
+@pytest.mark.parametrize("text", ["", "7", "d", "0d", "-1d", "1.5h", "1y", "3654d", "999999w", "٣d"])
+def test_what_is_no_length_of_time(text):
+    with pytest.raises(InvalidInput, match="not a length of time"):
+        parse.duration(text)

@@ -133,7 +133,7 @@ def test_it_is_cut_off_while_main_is_down(system):
 def test_status_says_since_when_and_what_waits(frozen):
     context = frozen.process()
     context.channel.queue = (
-        b'{"queue_name": "hold", "queue_id": "4jYn", "message_size": 5, "sender": "x@outside.test", '
+        b'{"queue_name": "hold", "queue_id": "4jYn", "arrival_time": 1, "message_size": 5, "sender": "x@outside.test", '
         b'"recipients": [{"address": "box@alice.example.org"}]}\n'
     )
     found = status(context)

@@ -1,11 +1,15 @@
 import json
+from datetime import UTC, datetime
 
 import pytest
 from tests.fakes.steps import Steps
 
 from mailpod.model.errors import EngineUnreachable, MailpodError, NotFound
 from mailpod.services import installation
-from mailpod.services.status import Message, status
+from mailpod.services.queues import Message
+from mailpod.services.status import status
+
+EPOCH = datetime.fromtimestamp(1, UTC)
 
 
 def waiting(*entries):
@@ -39,7 +43,7 @@ def test_everything_runs_and_some_waits(system):
     assert alice.memory == 4096
     assert alice.ipv4
     assert found.queue[1] == Message(
-        "main", "B", "x@y.example", ("box@alice.example.org",) * 2, "connection refused", 400
+        "main", "B", "x@y.example", ("box@alice.example.org",) * 2, "connection refused", 400, "deferred", EPOCH
     )
 
 
@@ -51,7 +55,9 @@ def test_what_waits_in_an_account_itself_is_told(system):
     context.channel.queues["alice"] = waiting(entry("B", "erin@outside.test", reason="connection refused"))
     found = status(context)
     assert (found.main.waiting, [one.waiting for one in found.accounts]) == (1, [2, 0])
-    assert found.queue[1] == Message("alice", "B", "x@y.example", ("erin@outside.test",), "connection refused", 400)
+    assert found.queue[1] == Message(
+        "alice", "B", "x@y.example", ("erin@outside.test",), "connection refused", 400, "deferred", EPOCH
+    )
 
 
 def test_what_waits_in_an_account_is_told_although_main_does_not_say(system):

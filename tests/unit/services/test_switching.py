@@ -21,16 +21,16 @@ def test_a_volume_too_full_for_a_second_index_is_refused_before_anything_is_touc
     before = system.state()
     other = "dovecot" if system.store.account("alice").stack == "classic" else "classic"
     context = system.process()
-    context.channel.room = b"20000000\n20000\n"
+    context.channel.room = b"20000000\n20000\n0\n"
     with pytest.raises(MailpodError, match=r"has 19 MiB left.*needs 23"):
         accounts.change(context, "alice", stack=other)
     assert system.state() == before
-    context.channel.room = b"30000000\n20000\n"
+    context.channel.room = b"30000000\n20000\n0\n"
     accounts.change(context, "alice", stack=other)
 
 
 def test_room_matters_to_a_change_of_the_stack_alone(system):
     system.up("alice")
     context = system.process()
-    context.channel.room = b"0\n20000\n"
+    context.channel.room = b"0\n20000\n0\n"
     accounts.change(context, "alice", stack=system.store.account("alice").stack, ssh_keys=())
