@@ -56,6 +56,11 @@ class Carrier(ABC):
         with said_plainly():
             yield from helpers.pack(self._ready(spec).client, spec)
 
+    def snapshot_home(self, spec: WorkloadSpec) -> Iterator[bytes]:
+        """The account's home as it is at one moment, as a tar."""
+        with said_plainly():
+            yield from helpers.snapshot(self._ready(spec).client, spec)
+
     def unpack_volume(self, spec: WorkloadSpec, archive: Iterable[bytes]) -> None:
         """Make the volume of the tree in a tar."""
         with said_plainly():

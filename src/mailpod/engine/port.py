@@ -168,6 +168,13 @@ class Engine(Protocol):
     def pack_volume(self, spec: WorkloadSpec) -> Iterator[bytes]:
         """The tree of a volume as a tar in pieces, which ends with 1024 zeros."""
 
+    def snapshot_home(self, spec: WorkloadSpec) -> Iterator[bytes]:
+        """The home on a volume that may be in use, as a tar in pieces whose members begin with `home/`.
+
+        Its messages are those of one moment, each once, whatever is delivered, moved or marked meanwhile. What servers
+        make anew by themselves is left out.
+        """
+
     def unpack_volume(self, spec: WorkloadSpec, archive: Iterable[bytes]) -> None:
         """Make a volume of the tree in a tar; it is on disk when this returns."""
 
