@@ -45,6 +45,10 @@ PerHour = Annotated[
         show_default=False,
     ),
 ]
+Expires = Annotated[
+    str | None,
+    typer.Option(help="After what time it is deleted by itself, e.g. 7d; none for one that stays.", show_default=False),
+]
 StackName = Annotated[Stack, typer.Option(help="Software inside the account.")]
 OtherStack = Annotated[
     Stack | None, typer.Option("--stack", help="Software inside the account; all mail is kept.", show_default=False)
@@ -76,6 +80,7 @@ def as_json(view: AccountView) -> dict[str, Any]:
         "messages_per_hour": account.messages_per_hour,
         "ssh_keys": len(account.ssh_keys),
         "created": account.created.isoformat(),
+        "expires": account.expires.isoformat() if account.expires else None,
         "frozen": account.frozen.isoformat() if account.frozen else None,
         "image": view.image,
         "setup_page": view.setup_page,
@@ -111,6 +116,7 @@ def create(
     quota: Quota = None,
     internet: Reach = None,
     messages_per_hour: PerHour = None,
+    expires: Expires = None,
     node: Annotated[
         str | None,
         typer.Option(
@@ -124,10 +130,26 @@ def create(
     """Create an account; returns when its SMTP, IMAP and SSH servers answer."""
     keys = parse.ssh_keys(ssh_key) if ssh_key else ()
     limits = parse.limits(
-        memory, cpus, processes, connections, quota, internet=internet, messages_per_hour=messages_per_hour
+        memory,
+        cpus,
+        processes,
+        connections,
+        quota,
+        internet=internet,
+        messages_per_hour=messages_per_hour,
+        expires=expires,
     )
     password = parse.password_line() if password_stdin else generate_password()
     made = accounts.create(context(), name, password, ssh_keys=keys, stack=stack, node=node, **limits)
+    tell_of_new(made, password, told=not password_stdin, json=json)
+
+
+def tell_of_new(made: AccountView, password: str, *, told: bool, json: bool) -> None:
+    """Show an account that has just been made.
+
+    Args:
+        told: show the password to people, too.
+    """
     if json:
         output.document(as_json(made) | {"password": password})
         return
@@ -137,7 +159,9 @@ def create(
         ("login", made.account.name),
         ("set up", made.setup_page),
     ]
-    if not password_stdin:
+    if made.account.expires:
+        rows.append(("expires", made.account.expires.isoformat()))
+    if told:
         rows.append(("password", f"{password}   (shown once)"))
     output.fields(rows)
 
@@ -203,6 +227,7 @@ def set_(
     quota: Quota = None,
     internet: Reach = None,
     messages_per_hour: PerHour = None,
+    expires: Expires = None,
     json: Json = False,
 ) -> None:
     """Change an account's stack, its limits, its reach or its SSH keys."""
@@ -210,7 +235,14 @@ def set_(
         raise InvalidInput("--ssh-key and --no-ssh-key exclude each other", "give one of them")
     keys = parse.ssh_keys(ssh_key) if ssh_key else () if no_ssh_key else None
     limits = parse.limits(
-        memory, cpus, processes, connections, quota, internet=internet, messages_per_hour=messages_per_hour
+        memory,
+        cpus,
+        processes,
+        connections,
+        quota,
+        internet=internet,
+        messages_per_hour=messages_per_hour,
+        expires=expires,
     )
     if keys is None and stack is None and not limits:
         raise InvalidInput("nothing to change", "see: mailpod account set --help")

@@ -11,7 +11,20 @@ import typer
 from typer.exceptions import TyperException
 
 from mailpod import __version__
-from mailpod.cli import account, alias, app_password, dkim, dns, engine, moving, node, output, system, tending
+from mailpod.cli import (
+    account,
+    alias,
+    app_password,
+    dkim,
+    dns,
+    engine,
+    exporting,
+    moving,
+    node,
+    output,
+    system,
+    tending,
+)
 from mailpod.cli.state import options
 from mailpod.model.errors import InvalidInput, MailpodError
 
@@ -25,6 +38,7 @@ app = typer.Typer(
 )
 account.app.add_typer(app_password.app, name="app-password")
 moving.register(account.app)
+exporting.register(account.app)
 app.add_typer(account.app, name="account")
 app.add_typer(alias.app, name="alias")
 app.add_typer(dns.app, name="dns")

@@ -3,6 +3,7 @@
 import re
 import socket
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 from mailpod.cli import output
@@ -19,11 +20,15 @@ from mailpod.model.records import (
     NO_QUOTA,
     Internet,
     Limits,
+    now,
 )
 
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?")
 _SIZE = re.compile(r"([0-9]{1,15})([kmg]?)(?:i?b)?")
+_DURATION = re.compile(r"([0-9]{1,6})([hdw])")
+_SPANS = {"h": "hours", "d": "days", "w": "weeks"}
+_LONGEST = timedelta(days=3653)
 _SHORTEST_RSA = 2048
 _MAKE_KEY = "make one with: ssh-keygen -t ed25519"
 _MOST_MEMORY = 1024**4
@@ -42,6 +47,7 @@ def limits(
     *,
     internet: Internet | None,
     messages_per_hour: int | None,
+    expires: str | None = None,
 ) -> Limits:
     """Those limits of an account that were given.
 
@@ -63,7 +69,22 @@ def limits(
         given["internet"] = internet
     if messages_per_hour is not None:
         given["messages_per_hour"] = messages_per_hour
+    if expires is not None:
+        given["expires"] = None if expires == "none" else now() + duration(expires)
     return given
+
+
+def duration(text: str) -> timedelta:
+    """A time such as `12h`, `30d` or `4w`.
+
+    Raises:
+        InvalidInput: it is none, or longer than ten years.
+    """
+    found = _DURATION.fullmatch(text.strip().lower())
+    length = timedelta(**{_SPANS[found[2]]: int(found[1])}) if found else timedelta()
+    if not timedelta() < length <= _LONGEST:
+        raise InvalidInput(f"{text!r} is not a time", "give one like 12h, 30d or 4w, at most ten years")
+    return length
 
 
 def _number(text: str, option: str, least: float, most: float) -> float:

@@ -28,6 +28,12 @@ def prepare(context: Context, account: Account) -> None:
     make_room(context)
 
 
+def identify(context: Context, account: Account) -> None:
+    """Make the keys of an account that is new."""
+    context.account_identity(account)
+    context.signing.keys(account.id)
+
+
 def arrive(
     context: Context,
     account: Account,
