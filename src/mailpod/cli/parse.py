@@ -1,5 +1,6 @@
 """Turning what was typed into values; refused with exit code 2 when it cannot be."""
 
+import getpass
 import re
 import socket
 import sys
@@ -39,14 +40,14 @@ _LONGEST_LINE = 64 * 1024
 
 
 def limits(
-    memory_: str | None,
-    cpus: str | None,
-    processes: str | None,
-    connections: str | None,
-    quota_: str | None,
+    memory_: str | None = None,
+    cpus: str | None = None,
+    processes: str | None = None,
+    connections: str | None = None,
+    quota_: str | None = None,
     *,
-    internet: Internet | None,
-    messages_per_hour: int | None,
+    internet: Internet | None = None,
+    messages_per_hour: int | None = None,
     expires: str | None = None,
 ) -> Limits:
     """Those limits of an account that were given.
@@ -203,6 +204,17 @@ def password_line() -> str:
         raise InvalidInput("the password is not UTF-8", "give one that is") from error
     except OSError as error:
         raise InvalidInput(f"cannot read the password: {error.strerror}", "give it on standard input") from error
+
+
+def asked_password(question: str) -> str:
+    """A password that the person at the terminal types, unseen.
+
+    Raises:
+        InvalidInput: nobody is at a terminal.
+    """
+    if not (sys.stdin and sys.stdin.isatty()):
+        raise InvalidInput("nobody can be asked for the password", "give it with --password-stdin")
+    return getpass.getpass(question, stream=sys.stderr)
 
 
 def only_line() -> str:
