@@ -88,6 +88,11 @@ class FakeCarrier:
                     volume.files[member.name] = File(member.name, content, member.mode, member.uid)
                     self._step("engine some of it is unpacked")
 
+    def traces(self, account):
+        world = self._reach("traces")
+        things = {**world.containers, **world.volumes}
+        return [name for name, one in things.items() if one.labels.get(LABEL_ID) == account]
+
     def helpers(self, instance):
         return set(self._reach("helpers").helpers)
 

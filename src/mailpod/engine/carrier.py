@@ -79,6 +79,10 @@ class Carrier(ABC):
             for node in self.up():
                 helpers.remove(self.on(node).client, instance, account)
 
+    def traces(self, account: str) -> list[str]:
+        """What there is with an account's label."""
+        return [f"{one} on {node}" if node else one for node in self.up() for one in self.on(node).labelled(account)]
+
     def _ready(self, spec: WorkloadSpec) -> EngineApi:
         """The engine of that machine, with the image."""
         engine = self.on(spec.node)

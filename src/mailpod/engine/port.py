@@ -183,3 +183,6 @@ class Engine(Protocol):
 
     def remove_helpers(self, instance: str, account: str) -> None:
         """End those calls for one account, and remove what they have left; volumes stay."""
+
+    def traces(self, account: str) -> list[str]:
+        """Containers, volumes and images that are labelled with an account's id, on all machines that are up."""

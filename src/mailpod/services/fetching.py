@@ -1,8 +1,8 @@
 """Bringing the mail of another IMAP server into an account.
 
-mbsync(1) does it inside the account, as its owner; the control plane leads it to the server, so that what the account itself
-may reach of the Internet does not matter. What has been copied is noted on the account's volume: a run that was cut short,
-or one that is to bring what has come since, goes on from there.
+mbsync(1) does it inside the account, as its owner; the control plane leads it to the server, so that what the account
+itself may reach of the Internet does not matter. What has been copied is noted on the account's volume: a run that was cut
+short, or one that is to bring what has come since, goes on from there.
 """
 
 import re
@@ -30,7 +30,7 @@ class Fetched:
 
 
 def fetch(context: Context, name: str, source: ImapSource, password: str, authority: str) -> Fetched:
-    """Copy every folder of a mailbox elsewhere into an account, with flags and dates; what is there already is not again.
+    """Copy every folder of a mailbox elsewhere into an account, with flags and dates, each message once.
 
     Args:
         password: of the mailbox elsewhere.
@@ -39,8 +39,8 @@ def fetch(context: Context, name: str, source: ImapSource, password: str, author
     Raises:
         NotFound: there is no such account.
         InvalidInput: the password cannot be one.
-        MailpodError: the account is frozen or does not answer, the server is not reached, cannot prove who it is, or refuses
-            the login; or not all could be copied. The same call again goes on where this one has stopped.
+        MailpodError: the account is frozen or does not answer; the server is not reached, does not prove who it is, or
+            refuses the login; or not all could be copied. The same call again goes on where this one has stopped.
     """
     context.require_system()
     account = context.store.account(name.lower())
