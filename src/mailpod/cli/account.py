@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mailpod.cli import output, parse
+from mailpod.cli import keeping, output, parse
 from mailpod.cli.node import complete_node
 from mailpod.cli.state import context
 from mailpod.model.errors import InvalidInput
@@ -291,11 +291,16 @@ def delete(
         here.store.account(name.lower())
     question = f"Delete {name} and destroy its mail?" if purge else f"Delete {name}?"
     parse.confirm(question, yes=yes)
-    account = accounts.delete(here, name, purge=purge)
-    if json:
-        output.document({"name": account.name, "id": account.id, "purged": purge})
-    elif not purge:
-        output.note(f"its mail is kept; bring it back with: mailpod account undelete {account.name}")
+    gone = accounts.delete(here, name, purge=purge)
+    if purge:
+        keeping.show_proof(here, gone, json=json)
+    elif json:
+        output.document({"name": gone[-1].name, "id": gone[-1].id, "purged": False})
+    else:
+        output.note(
+            f"its mail is kept for {here.system.retention.days} days;"
+            f" bring it back with: mailpod account undelete {gone[-1].name}"
+        )
 
 
 @app.command()

@@ -1,8 +1,8 @@
 """Bringing the mail of another IMAP server into an account.
 
 mbsync(1) does it inside the account, as its owner; the control plane leads it to the server, so that what the account
-itself may reach of the Internet does not matter. What has been copied is noted on the account's volume: a run that was cut
-short, or one that is to bring what has come since, goes on from there.
+itself may reach of the Internet does not matter. What has been copied is noted on the account's volume: a run that was
+cut short, or one that is to bring what has come since, goes on from there.
 """
 
 import re

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from mailpod.model import layout
 from mailpod.model.errors import MailpodError
@@ -133,7 +134,8 @@ def _in_queue(context: Context, account: Account) -> list[str]:
     return []
 
 
-def _queue(context: Context) -> list[dict[str, object] | dict[str, list[dict[str, str]]]]:
+def _queue(context: Context) -> list[dict[str, Any]]:
+    """What waits in main, as `postqueue -j` prints it (postqueue(1))."""
     return [json.loads(line) for line in context.channel.main("queue").splitlines() if line.strip()]
 
 

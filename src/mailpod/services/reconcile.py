@@ -269,9 +269,7 @@ def finish_purge(context: Context, account: Account) -> None:
         away.add("main")
     if away:
         names = ", ".join(sorted(away))
-        context.progress(
-            f"{names} does not answer; once it does, mailpod apply destroys what is there of {account.name}"
-        )
+        context.progress(f"{names} does not answer; once it does, mailpod apply destroys what it has of {account.name}")
         return
     context.forget_keys(account)
     context.store.forget_deleted(account.id)

@@ -1,4 +1,4 @@
-"""What ends by itself: guests' accounts when their time is over, and the volumes of deleted accounts some time after."""
+"""What ends by itself: guests' accounts when their time is over, and the volumes of deleted ones some time after."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,9 +11,10 @@ from mailpod.services.context import Context
 
 @dataclass(frozen=True)
 class Kept:
-    """A deleted account whose volume is kept, and until when."""
+    """A deleted account whose volume is kept, since when and until when."""
 
     account: Account
+    deleted: datetime
     until: datetime
 
 
@@ -21,7 +22,7 @@ def kept(context: Context) -> list[Kept]:
     """Deleted accounts that can be brought back, the oldest first."""
     retention = context.system.retention
     return [
-        Kept(account, account.deleted + retention)
+        Kept(account, account.deleted, account.deleted + retention)
         for account in context.store.deleted()
         if account.deleted and not account.purge
     ]

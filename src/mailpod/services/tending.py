@@ -4,10 +4,15 @@ from collections.abc import Callable
 
 from mailpod.model.errors import MailpodError
 from mailpod.model.records import ChoreDone, System, Tended, now
+from mailpod.services import retention
 from mailpod.services.context import Context
 from mailpod.services.reconcile import renew_keys
 
-CHORES: dict[str, Callable[[Context], None]] = {"keys": renew_keys}
+CHORES: dict[str, Callable[[Context], None]] = {
+    "keys": renew_keys,
+    "guests": retention.end_guests,
+    "deleted accounts": retention.end_kept,
+}
 """By name, what is done if it is due. One that fails raises `MailpodError`, and is tried again the next hour."""
 
 
