@@ -19,6 +19,7 @@ from mailpod.cli import (
     dns,
     engine,
     exporting,
+    keeping,
     moving,
     node,
     output,
@@ -39,6 +40,7 @@ app = typer.Typer(
 account.app.add_typer(app_password.app, name="app-password")
 moving.register(account.app)
 exporting.register(account.app)
+keeping.register(account.app)
 app.add_typer(account.app, name="account")
 app.add_typer(alias.app, name="alias")
 app.add_typer(dns.app, name="dns")

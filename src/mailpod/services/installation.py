@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import partial
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
@@ -38,6 +39,7 @@ def planned(
     dns: Dns | None = None,
     ipv6_prefix: str | None = None,
     engine: EngineKind | None = None,
+    retention: timedelta | None = None,
 ) -> System:
     """The installation that `up` is to bring about: what was asked for now, else as it was, else the default.
 
@@ -46,6 +48,7 @@ def planned(
         public_ipv4: the machine's address for the outside; at first the one it reaches others from, if that is public.
         dns: who serves the zone; at first the system itself, if nobody else on this machine does.
         engine: what is to run it.
+        retention: how long the volumes of deleted accounts are kept.
 
     Raises:
         InvalidInput: the domain or an option cannot be accepted.
@@ -81,6 +84,7 @@ def planned(
         "resolver": resolver,
         "public_ipv4": public_ipv4,
         "dns": dns,
+        "retention": retention,
         "running": True,
         **_prefix(base, ipv6_prefix),
     }

@@ -41,7 +41,20 @@ def mailpod(system, timetable, monkeypatch, capsys):
     def context(**_options):
         return system.process()
 
-    for module in ("account", "alias", "app_password", "dkim", "dns", "engine", "moving", "node", "system", "tending"):
+    for module in (
+        "account",
+        "alias",
+        "app_password",
+        "dkim",
+        "dns",
+        "engine",
+        "exporting",
+        "keeping",
+        "moving",
+        "node",
+        "system",
+        "tending",
+    ):
         monkeypatch.setattr(f"mailpod.cli.{module}.context", context)
 
     def call(*arguments):
