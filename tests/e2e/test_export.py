@@ -26,11 +26,15 @@ def listed(system: System, account: Account) -> dict[str, list[tuple[str, ...]]]
         for line in session.list()[1]:
             assert isinstance(line, bytes)
             name = line.decode().rpartition(' "')[2].strip('"').rpartition(" ")[2]
-            assert session.select(f'"{name}"', readonly=True)[0] == "OK"
+            count = session.select(f'"{name}"', readonly=True)[1][0]
+            if count in {None, b"0"}:
+                continue
             _, parts = session.fetch("1:*", "(FLAGS INTERNALDATE BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
-            messages = [(part[1].decode().strip(), *described(part[0].decode())) for part in parts if len(part) == 2]
+            messages = [
+                (part[1].decode().strip(), *described(part[0].decode())) for part in parts if isinstance(part, tuple)
+            ]
             found[name.removeprefix("INBOX.")] = sorted(messages)
-    return {name: messages for name, messages in found.items() if messages}
+    return found
 
 
 def described(answer: str) -> tuple[str, ...]:
@@ -105,7 +109,7 @@ def test_an_account_in_use_leaves_with_every_message_once(system: System, leaver
         folder = unpacked(tmp_path / f"{number}.tar.gz", tmp_path / str(number))
         box = mailbox.Maildir(folder / "Maildir", create=False)
         contracts = box.get_folder("Verträge")
-        subjects = [m["Subject"] for one in (box, box.get_folder("Trash")) for m in one]
+        subjects = [m["Subject"].rpartition(" ")[0] for one in (box, box.get_folder("Trash")) for m in one]
         # A copy and what it was copied from are both there, for a moment, in the mailbox itself.
         assert sorted(set(subjects)) == sorted(f"message {n}" for n in range(MANY))
         assert len(subjects) <= MANY + 1

@@ -35,7 +35,12 @@ class OldServer:
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
         start = datetime.now(UTC) - timedelta(hours=1)
         certificate = (
-            x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), start)
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(start)
             .not_valid_after(start + timedelta(days=1))
             .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
@@ -69,10 +74,13 @@ class OldServer:
     def _join(self, client: socket.socket) -> None:
         behind = ssl.create_default_context()
         behind.check_hostname, behind.verify_mode = False, ssl.CERT_NONE
-        with suppress(OSError), self._context.wrap_socket(client, server_side=True) as here:
-            with behind.wrap_socket(socket.create_connection(self._behind)) as there:
-                threading.Thread(target=_pump, args=[here, there], daemon=True).start()
-                _pump(there, here, self.cut_after)
+        with (
+            suppress(OSError),
+            self._context.wrap_socket(client, server_side=True) as here,
+            behind.wrap_socket(socket.create_connection(self._behind)) as there,
+        ):
+            threading.Thread(target=_pump, args=[here, there], daemon=True).start()
+            _pump(there, here, self.cut_after)
 
 
 def _pump(source: socket.socket, target: socket.socket, most: int = 0) -> None:
