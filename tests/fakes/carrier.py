@@ -83,7 +83,7 @@ class FakeCarrier:
             if not tarfile.is_tarfile(whole):
                 raise MailpodError("unpacking failed: this does not look like a tar archive", "see the disk")
             with tarfile.open(fileobj=whole) as tree:
-                for member in tree.getmembers():
+                for member in filter(tarfile.TarInfo.isreg, tree.getmembers()):
                     content = tree.extractfile(member).read()
                     volume.files[member.name] = File(member.name, content, member.mode, member.uid)
                     self._step("engine some of it is unpacked")

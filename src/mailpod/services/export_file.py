@@ -74,11 +74,15 @@ def write(path: Path, about: dict[str, object], address: str, home: Iterable[byt
         writer = _Writer(archive)
         writer.text(README, _TEXT.format(address=address))
         writer.text(ABOUT, json.dumps({"mailpod": FORMAT} | about, indent=2, ensure_ascii=False) + "\n")
+        pieces = io.BufferedReader(Stream(home), CHUNK)
         try:
-            with tarfile.open(fileobj=io.BufferedReader(Stream(home), CHUNK), mode="r|") as tree:
+            with tarfile.open(fileobj=pieces, mode="r|") as tree:
                 count = _as_mbox(writer, tree, path.parent) if form == "mbox" else _as_maildir(writer, tree)
         except tarfile.TarError as error:
             raise MailpodError(f"the account could not be read: {error}", "try again") from error
+        # Whoever packs it has the last word on whether it is whole.
+        while pieces.read(CHUNK):
+            pass
         writer.end()
     return count
 
