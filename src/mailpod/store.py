@@ -227,6 +227,19 @@ class Store:
         """Write that down."""
         self._write(self.folder / "tended.toml", tended)
 
+    def forget_traces(self, account: Account) -> None:
+        """Remove what there is of an account beside its records and keys."""
+        for path in (*self.folder.glob(f"logs/*-{account.id}-*.log"), self.folder / f".move-{account.id}"):
+            path.unlink(missing_ok=True)
+
+    def traces(self, account_id: str) -> list[str]:
+        """Paths below the folder of all files that have an account's id in their name, or in them."""
+        files = [path for path in self.folder.rglob("*") if path.is_file()]
+        word = account_id.encode()
+        return [
+            str(path.relative_to(self.folder)) for path in files if account_id in path.name or word in path.read_bytes()
+        ]
+
     def erase(self) -> None:
         """Remove all of the desired state and the keys; what else lies in the folder stays."""
         for name in ("accounts", "deleted", "aliases", "nodes", "logs", "secrets"):

@@ -67,6 +67,14 @@ class FakeCarrier:
             yield whole[:700]
             yield whole[700:]
 
+    def snapshot_home(self, spec):
+        with self._helping(spec) as world:
+            files = world.volumes[world.key(spec.volume, spec.node)].files.values()
+            packed = tar(file for file in files if file.path.startswith("home/"))
+            self._step("engine half of it is read")
+            yield packed[:700]
+            yield packed[700:]
+
     def unpack_volume(self, spec, archive):
         with self._helping(spec) as world:
             volume = world.add_volume(world.key(spec.volume, spec.node), spec)
@@ -75,10 +83,15 @@ class FakeCarrier:
             if not tarfile.is_tarfile(whole):
                 raise MailpodError("unpacking failed: this does not look like a tar archive", "see the disk")
             with tarfile.open(fileobj=whole) as tree:
-                for member in tree.getmembers():
+                for member in filter(tarfile.TarInfo.isreg, tree.getmembers()):
                     content = tree.extractfile(member).read()
                     volume.files[member.name] = File(member.name, content, member.mode, member.uid)
                     self._step("engine some of it is unpacked")
+
+    def traces(self, account):
+        world = self._reach("traces")
+        things = {**world.containers, **world.volumes}
+        return [name for name, one in things.items() if one.labels.get(LABEL_ID) == account]
 
     def read_files(self, spec, paths):
         world = self._on(spec.node, f"read {spec.volume}")

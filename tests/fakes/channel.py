@@ -47,12 +47,14 @@ class FakeChannel:
         container = self._find(LABEL_ROLE, "main")
         if verb.startswith("check "):
             return self.queue
+        if verb.startswith(("forget ", "traces ")):
+            return b""
         if " " in verb:
             return self._about_messages("main", verb)
         self._deploy(container, files)
         if verb == "examine":
             return self._examined(container)
-        return self.refusals if verb == "refusals" else self.queue
+        return {"refusals": self.refusals, "queue": self.queue}.get(verb, b"")
 
     def account(self, name: str, public: str, verb: str, files: Iterable[File] = (), seconds: float = 60) -> bytes:
         self._step(f"channel {name} {verb}")

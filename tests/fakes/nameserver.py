@@ -48,6 +48,9 @@ class FakeNameserver:
             there.pop(key, None)
         there.update(sets(new))
 
+    def below(self, name: str) -> list[str]:
+        return [f"{one} {kind}" for one, kind in self._reach("below") if one == name or one.endswith(f".{name}")]
+
     def delegation(self) -> list[str]:
         self._reach("delegation")
         return ["1 13 2 " + "ab" * 32]

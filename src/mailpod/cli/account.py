@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mailpod.cli import certificate, output, parse
+from mailpod.cli import certificate, keeping, output, parse
 from mailpod.cli.node import complete_node
 from mailpod.cli.state import context
 from mailpod.model.errors import InvalidInput
@@ -46,6 +46,10 @@ PerHour = Annotated[
         show_default=False,
     ),
 ]
+Expires = Annotated[
+    str | None,
+    typer.Option(help="After what time it is deleted by itself, e.g. 7d; none for one that stays.", show_default=False),
+]
 StackName = Annotated[Stack, typer.Option(help="Software inside the account.")]
 OtherStack = Annotated[
     Stack | None, typer.Option("--stack", help="Software inside the account; all mail is kept.", show_default=False)
@@ -77,6 +81,7 @@ def as_json(view: AccountView) -> dict[str, Any]:
         "messages_per_hour": account.messages_per_hour,
         "ssh_keys": len(account.ssh_keys),
         "created": account.created.isoformat(),
+        "expires": account.expires.isoformat() if account.expires else None,
         "frozen": account.frozen.isoformat() if account.frozen else None,
         "image": view.image,
         "upgrade_available": is_old(account),
@@ -113,6 +118,7 @@ def create(
     quota: Quota = None,
     internet: Reach = None,
     messages_per_hour: PerHour = None,
+    expires: Expires = None,
     node: Annotated[
         str | None,
         typer.Option(
@@ -126,12 +132,28 @@ def create(
     """Create an account; returns when its SMTP, IMAP and SSH servers answer."""
     keys = parse.ssh_keys(ssh_key) if ssh_key else ()
     limits = parse.limits(
-        memory, cpus, processes, connections, quota, internet=internet, messages_per_hour=messages_per_hour
+        memory,
+        cpus,
+        processes,
+        connections,
+        quota,
+        internet=internet,
+        messages_per_hour=messages_per_hour,
+        expires=expires,
     )
     password = parse.password_line() if password_stdin else generate_password()
     here = context()
     made = accounts.create(here, name, password, ssh_keys=keys, stack=stack, node=node, **limits)
     certificate.issue_for(here, made.account.name)
+    tell_of_new(made, password, told=not password_stdin, json=json)
+
+
+def tell_of_new(made: AccountView, password: str, *, told: bool, json: bool) -> None:
+    """Show an account that has just been made.
+
+    Args:
+        told: show the password to people, too.
+    """
     if json:
         output.document(as_json(made) | {"password": password})
         return
@@ -141,7 +163,9 @@ def create(
         ("login", made.account.name),
         ("set up", made.setup_page),
     ]
-    if not password_stdin:
+    if made.account.expires:
+        rows.append(("expires", made.account.expires.isoformat()))
+    if told:
         rows.append(("password", f"{password}   (shown once)"))
     output.fields(rows)
 
@@ -209,6 +233,7 @@ def set_(
     quota: Quota = None,
     internet: Reach = None,
     messages_per_hour: PerHour = None,
+    expires: Expires = None,
     json: Json = False,
 ) -> None:
     """Change an account's stack, its limits, its reach or its SSH keys."""
@@ -216,7 +241,14 @@ def set_(
         raise InvalidInput("--ssh-key and --no-ssh-key exclude each other", "give one of them")
     keys = parse.ssh_keys(ssh_key) if ssh_key else () if no_ssh_key else None
     limits = parse.limits(
-        memory, cpus, processes, connections, quota, internet=internet, messages_per_hour=messages_per_hour
+        memory,
+        cpus,
+        processes,
+        connections,
+        quota,
+        internet=internet,
+        messages_per_hour=messages_per_hour,
+        expires=expires,
     )
     if keys is None and stack is None and not limits:
         raise InvalidInput("nothing to change", "see: mailpod account set --help")
@@ -269,11 +301,16 @@ def delete(
         here.store.account(name.lower())
     question = f"Delete {name} and destroy its mail?" if purge else f"Delete {name}?"
     parse.confirm(question, yes=yes)
-    account = accounts.delete(here, name, purge=purge)
-    if json:
-        output.document({"name": account.name, "id": account.id, "purged": purge})
-    elif not purge:
-        output.note(f"its mail is kept; bring it back with: mailpod account undelete {account.name}")
+    gone = accounts.delete(here, name, purge=purge)
+    if purge:
+        keeping.show_proof(here, gone, json=json)
+    elif json:
+        output.document({"name": gone[-1].name, "id": gone[-1].id, "purged": False})
+    else:
+        output.note(
+            f"its mail is kept for {here.system.retention.days} days;"
+            f" bring it back with: mailpod account undelete {gone[-1].name}"
+        )
 
 
 @app.command()

@@ -20,6 +20,8 @@ from mailpod.cli import (
     dns,
     doctor,
     engine,
+    exporting,
+    keeping,
     logs,
     metrics,
     moving,
@@ -44,6 +46,8 @@ app = typer.Typer(
 )
 account.app.add_typer(app_password.app, name="app-password")
 moving.register(account.app)
+exporting.register(account.app)
+keeping.register(account.app)
 app.add_typer(account.app, name="account")
 app.add_typer(alias.app, name="alias")
 app.add_typer(dns.app, name="dns")

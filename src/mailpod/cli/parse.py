@@ -1,5 +1,6 @@
 """Turning what was typed into values; refused with exit code 2 when it cannot be."""
 
+import getpass
 import re
 import socket
 import sys
@@ -20,6 +21,7 @@ from mailpod.model.records import (
     NO_QUOTA,
     Internet,
     Limits,
+    now,
 )
 
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
@@ -38,14 +40,15 @@ _LONGEST_LINE = 64 * 1024
 
 
 def limits(
-    memory_: str | None,
-    cpus: str | None,
-    processes: str | None,
-    connections: str | None,
-    quota_: str | None,
+    memory_: str | None = None,
+    cpus: str | None = None,
+    processes: str | None = None,
+    connections: str | None = None,
+    quota_: str | None = None,
     *,
-    internet: Internet | None,
-    messages_per_hour: int | None,
+    internet: Internet | None = None,
+    messages_per_hour: int | None = None,
+    expires: str | None = None,
 ) -> Limits:
     """Those limits of an account that were given.
 
@@ -67,6 +70,8 @@ def limits(
         given["internet"] = internet
     if messages_per_hour is not None:
         given["messages_per_hour"] = messages_per_hour
+    if expires is not None:
+        given["expires"] = None if expires == "none" else now() + duration(expires)
     return given
 
 
@@ -199,6 +204,17 @@ def password_line() -> str:
         raise InvalidInput("the password is not UTF-8", "give one that is") from error
     except OSError as error:
         raise InvalidInput(f"cannot read the password: {error.strerror}", "give it on standard input") from error
+
+
+def asked_password(question: str) -> str:
+    """A password that the person at the terminal types, unseen.
+
+    Raises:
+        InvalidInput: nobody is at a terminal.
+    """
+    if not (sys.stdin and sys.stdin.isatty()):
+        raise InvalidInput("nobody can be asked for the password", "give it with --password-stdin")
+    return getpass.getpass(question, stream=sys.stderr)
 
 
 def only_line() -> str:

@@ -106,6 +106,10 @@ def up(
         EngineKind | None, typer.Option(help="What runs it; docker at first.", show_default=False)
     ] = None,
     advertise_addr: Advertise = None,
+    retention: Annotated[
+        str | None,
+        typer.Option(help="How long deleted accounts can be brought back, e.g. 30d.", show_default=False),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Deploy or update the main system and every account."""
@@ -129,6 +133,7 @@ def up(
         antivirus=antivirus,
         ipv6_prefix=ipv6_prefix,
         engine=engine,
+        retention=None if retention is None else parse.duration(retention),
     )
     if advertise_addr and system.engine != "swarm":
         raise InvalidInput("--advertise-addr is for a Swarm", "say --engine swarm, or leave it out")

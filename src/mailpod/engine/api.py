@@ -16,7 +16,7 @@ from mailpod.engine import containers, founding, local_networks
 from mailpod.engine.port import Progress
 from mailpod.model.archive import File, tar
 from mailpod.model.errors import EngineUnreachable, MailpodError
-from mailpod.model.spec import LABEL_INSTANCE, EngineInfo, Network, WorkloadSpec
+from mailpod.model.spec import LABEL_ID, LABEL_INSTANCE, EngineInfo, Network, WorkloadSpec
 
 # 1.41 is Docker Engine 20.10, the oldest in a supported Debian.
 _OLDEST_API = (1, 41)
@@ -286,6 +286,16 @@ class EngineApi:
             else:
                 return
         self._client.volumes.create(spec.volume, labels=labels)
+
+    def labelled(self, account: str) -> list[str]:
+        """What carries an account's label, the kind before each name."""
+        wanted = {"label": f"{LABEL_ID}={account}"}
+        with said_plainly():
+            return [
+                *(f"container {one['Id'][:12]}" for one in self._api.containers(all=True, filters=wanted)),
+                *(f"volume {one['Name']}" for one in self._api.volumes(filters=wanted)["Volumes"] or ()),
+                *(f"image {one['Id']}" for one in self._api.images(all=True, filters=wanted)),
+            ]
 
     def memory(self, names: Iterable[str]) -> dict[str, int]:
         """Bytes of memory each container uses now, without page cache."""

@@ -56,6 +56,11 @@ class Carrier(ABC):
         with said_plainly():
             yield from helpers.pack(self._ready(spec).client, spec)
 
+    def snapshot_home(self, spec: WorkloadSpec) -> Iterator[bytes]:
+        """The account's home as it is at one moment, as a tar."""
+        with said_plainly():
+            yield from helpers.snapshot(self._ready(spec).client, spec)
+
     def unpack_volume(self, spec: WorkloadSpec, archive: Iterable[bytes]) -> None:
         """Make the volume of the tree in a tar."""
         with said_plainly():
@@ -83,6 +88,10 @@ class Carrier(ABC):
         with said_plainly():
             for node in self.up():
                 helpers.remove(self.on(node).client, instance, account)
+
+    def traces(self, account: str) -> list[str]:
+        """What there is with an account's label."""
+        return [f"{one} on {node}" if node else one for node in self.up() for one in self.on(node).labelled(account)]
 
     def _ready(self, spec: WorkloadSpec) -> EngineApi:
         """The engine of that machine, with the image."""

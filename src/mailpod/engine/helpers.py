@@ -22,6 +22,8 @@ ROLE = "helper"
 _TOOLS = "/usr/lib/mailpod/copy"
 _READS = ("DAC_READ_SEARCH",)
 _WRITES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID")
+# The user in every account's image who owns the home.
+_OWNER = "1000:1000"
 _MEMORY = 256 * 1024 * 1024
 _PROCESSES = 32
 _CHUNK = 1024 * 1024
@@ -111,22 +113,24 @@ def helper(
     *,
     writes: bool = False,
     elsewhere: bool = False,
+    as_owner: bool = False,
 ) -> Iterator[Helper]:
     """Run a command with the volume of `spec` at its mount point.
 
     Args:
         writes: it changes the volume.
         elsewhere: it gets an empty volume of its own instead.
+        as_owner: it reads and writes what the account's owner may, and nothing else.
     """
     volume = None if elsewhere else spec.volume
+    reads_only = not (writes or elsewhere or as_owner)
+    rights = () if as_owner else _WRITES if writes else _READS
     host = api.create_host_config(
-        mounts=[
-            docker.types.Mount(spec.mount, volume, type="volume", read_only=not (writes or elsewhere), no_copy=True)
-        ],
+        mounts=[docker.types.Mount(spec.mount, volume, type="volume", read_only=reads_only, no_copy=True)],
         network_mode="none",
         read_only=True,
         cap_drop=["ALL"],
-        cap_add=list(_WRITES if writes else _READS),
+        cap_add=list(rights),
         security_opt=["no-new-privileges"],
         pids_limit=_PROCESSES,
         mem_limit=_MEMORY,
@@ -138,7 +142,7 @@ def helper(
         spec.image,
         entrypoint=list(command),
         command=[],
-        user="0",
+        user=_OWNER if as_owner else "0",
         stdin_open=True,
         labels={
             LABEL_INSTANCE: spec.labels[LABEL_INSTANCE],
@@ -219,6 +223,13 @@ def pack(api: Any, spec: WorkloadSpec) -> Iterator[bytes]:  # noqa: ANN401
     with helper(api, spec, [*_PACK, spec.mount, "."]) as running:
         yield from running.output()
         running.check(f"packing {spec.volume}")
+
+
+def snapshot(api: Any, spec: WorkloadSpec) -> Iterator[bytes]:  # noqa: ANN401
+    """The home on a volume that may be in use, as it is at one moment, as a tar in pieces."""
+    with helper(api, spec, [f"{_TOOLS}/snapshot"], as_owner=True) as running:
+        yield from running.output()
+        running.check(f"reading {spec.volume}")
 
 
 def unpack(api: Any, spec: WorkloadSpec, archive: Iterable[bytes]) -> None:  # noqa: ANN401

@@ -185,6 +185,13 @@ class Engine(Protocol):
     def pack_volume(self, spec: WorkloadSpec) -> Iterator[bytes]:
         """The tree of a volume as a tar in pieces, which ends with 1024 zeros."""
 
+    def snapshot_home(self, spec: WorkloadSpec) -> Iterator[bytes]:
+        """The home on a volume that may be in use, as a tar in pieces whose members begin with `home/`.
+
+        Its messages are those of one moment, each once, whatever is delivered, moved or marked meanwhile. What servers
+        make anew by themselves is left out.
+        """
+
     def unpack_volume(self, spec: WorkloadSpec, archive: Iterable[bytes]) -> None:
         """Make a volume of the tree in a tar; it is on disk when this returns."""
 
@@ -206,3 +213,6 @@ class Engine(Protocol):
 
     def remove_helpers(self, instance: str, account: str) -> None:
         """End those calls for one account, and remove what they have left; volumes stay."""
+
+    def traces(self, account: str) -> list[str]:
+        """Containers, volumes and images that are labelled with an account's id, on all machines that are up."""

@@ -38,6 +38,8 @@ MIN_CPUS, MAX_CPUS = 0.1, 1024.0
 DEFAULT_PROCESSES = 256
 MIN_PROCESSES, MAX_PROCESSES = 64, 32768
 """At least what all of an account's servers have at once, with some mail coming in."""
+DEFAULT_RETENTION = timedelta(days=30)
+"""How long the volume of a deleted account is kept, if nothing else is said."""
 DEFAULT_CONNECTIONS = 60
 MIN_CONNECTIONS, MAX_CONNECTIONS = 5, 1000
 """At least what one mail client opens."""
@@ -117,6 +119,7 @@ class System(_Record):
         drained: names of a Swarm's machines that take no accounts.
         engine: what runs it.
         encrypted: a Swarm encrypts packets between its machines: their kernels can.
+        retention: how long the volume of a deleted account is kept for undelete.
         running: false after `down`, so that nothing starts it again behind the operator's back.
         images: what main and the services beside it run on, until `upgrade` changes it.
         images_before: what they ran on before that, for `rollback`.
@@ -144,6 +147,7 @@ class System(_Record):
     prefixes: dict[str, str] = {}
     encrypted: bool = False
     drained: tuple[str, ...] = ()
+    retention: timedelta = DEFAULT_RETENTION
     running: bool = True
     images: MainImages = MainImages()
     images_before: MainImages = MainImages()
@@ -176,7 +180,7 @@ class System(_Record):
 
 
 class Limits(TypedDict, total=False):
-    """What an account may take, as `Account` has it; what is left out is as it was, or the default."""
+    """What an account may take, and until when it is there, as `Account` has it; what is left out is as it was."""
 
     memory: int
     cpus: float
@@ -185,6 +189,7 @@ class Limits(TypedDict, total=False):
     quota: int
     internet: Internet
     messages_per_hour: int
+    expires: datetime | None
 
 
 class Account(_Record):
@@ -204,6 +209,7 @@ class Account(_Record):
         copies: other machines that have a copy of its volume, begun or left by a move: worth nothing, to be destroyed.
         kept: other machines where it was, and its volume stays, since it was recovered from a file.
         ssh_keys: public keys, in OpenSSH's one-line form, that may log in through main's jump host.
+        expires: when it is deleted by itself; None for one that stays.
         frozen: since when it is cut off, with its volume and its container's log kept as they are.
         image: name of the image it runs on, until `upgrade` changes it; empty for the newest.
         image_before: what it ran on before that, for `rollback`; empty when there is nothing to go back to.
@@ -227,6 +233,7 @@ class Account(_Record):
     copies: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     ssh_keys: tuple[str, ...] = ()
+    expires: datetime | None = None
     frozen: datetime | None = None
     image: str = ""
     image_before: str = ""

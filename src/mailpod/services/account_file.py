@@ -5,11 +5,9 @@ mailpod.json      the format's number, the account's record, its SSH host key
 mailpod.sha256    of everything before it
 """
 
-import contextlib
 import hashlib
 import io
 import json
-import os
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,8 +16,9 @@ from typing import BinaryIO
 
 from pydantic import ValidationError
 
-from mailpod.model.errors import AlreadyExists, InvalidInput, MailpodError
+from mailpod.model.errors import InvalidInput, MailpodError
 from mailpod.model.records import Account
+from mailpod.services.whole_file import written
 
 _FORMAT = 1
 _ABOUT, _CHECKSUM = "mailpod.json", "mailpod.sha256"
@@ -76,36 +75,12 @@ def write(path: Path, account: Account, ssh_host_key: str, ssh_host_public: str,
         "ssh_host_key": ssh_host_key,
         "ssh_host_public": ssh_host_public,
     }
-    require_free(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            digest = hashlib.sha256()
-            for piece in (_member(_ABOUT, json.dumps(about).encode()), *_without_end(tree)):
-                digest.update(piece)
-                file.write(piece)
-            file.write(_member(_CHECKSUM, digest.hexdigest().encode()) + _END)
-            file.flush()
-            os.fsync(file.fileno())
-        # Unlike a renaming, this takes no other file's place.
-        os.link(temporary, path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        os.fsync(folder)
-        os.close(folder)
-    except OSError as error:
-        raise MailpodError(f"cannot write {path}: {error.strerror}", "make room or correct the rights") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def require_free(path: Path) -> None:
-    """Refuse a name that is a file's already, or in no folder."""
-    if path.exists():
-        raise AlreadyExists(f"{path} is there already", "give another name, or remove it")
-    if not path.parent.is_dir():
-        raise InvalidInput(f"there is no folder {path.parent}", "make it first")
+    with written(path) as file:
+        digest = hashlib.sha256()
+        for piece in (_member(_ABOUT, json.dumps(about).encode()), *_without_end(tree)):
+            digest.update(piece)
+            file.write(piece)
+        file.write(_member(_CHECKSUM, digest.hexdigest().encode()) + _END)
 
 
 def read(path: Path) -> Packed:

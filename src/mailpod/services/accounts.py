@@ -342,10 +342,13 @@ def rotate(context: Context, name: str) -> Account:
     return account
 
 
-def delete(context: Context, name: str, *, purge: bool) -> Account:
+def delete(context: Context, name: str, *, purge: bool) -> list[Account]:
     """Delete an account: mail for it is refused from then on, and its volume is kept unless `purge`.
 
-    With `purge`, an account that was deleted before and kept is destroyed too.
+    With `purge`, those of that name that were deleted before and kept are destroyed too.
+
+    Returns:
+        What was deleted or destroyed, the account itself at the end.
 
     Raises:
         NotFound: there is no such account.
@@ -359,16 +362,17 @@ def delete(context: Context, name: str, *, purge: bool) -> Account:
     except NotFound:
         if not kept:
             raise
-        account = kept.pop()
+    else:
+        kept.append(account)
     context.progress(f"deleting {wanted}")
     with context.lock("converge", shared=True):
-        for one in (*kept, account):
+        for one in kept:
             retire(context, one, purge=purge)
-    return account
+    return kept
 
 
 def undelete(context: Context, name: str) -> AccountView:
-    """Bring back the account of this name that was deleted last, with its mail, password and keys.
+    """Bring back, to stay, the account of this name that was deleted last, with its mail, password and keys.
 
     Raises:
         NotFound: no deleted account of this name is kept.
@@ -379,7 +383,7 @@ def undelete(context: Context, name: str) -> AccountView:
     kept = [one for one in context.store.deleted() if one.name == wanted and not one.purge]
     if not kept:
         raise NotFound(f"no deleted account {wanted!r} is kept", "see: mailpod account list")
-    account = kept[-1].model_copy(update={"deleted": None})
+    account = kept[-1].model_copy(update={"deleted": None, "expires": None})
     require_reachable(context, account)
     if layout.account_volume(context.instance, account) not in context.engine.volumes(context.instance):
         raise NotFound(f"the volume of {wanted!r} is gone", "restore it from a backup")

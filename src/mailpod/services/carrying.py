@@ -19,11 +19,11 @@ from mailpod.services.reconcile import (
     remove_container,
     take,
 )
+from mailpod.services.telling import Teller
 
 # As long as a pass takes longer than this, the next one has less to do, and a stop now would be felt.
 _SHORT = 2.0
 _MOST_PASSES = 5
-_TELL_EVERY = 5.0
 SPARE = 64 * MIB
 """Bytes that a disk has left, at least, when an account has been written to it: for what comes in meanwhile."""
 
@@ -117,7 +117,7 @@ def _copy_while_it_runs(context: Context, account: Account, node: str, needed: i
     source, target = (copies.at(context, account, one) for one in (account.node, node))
     for _ in range(_MOST_PASSES):
         start = time.monotonic()
-        context.engine.copy_volume(source, target, _Teller(context, needed), at_rest=False)
+        context.engine.copy_volume(source, target, Teller(context.progress, "copied", needed), at_rest=False)
         if time.monotonic() - start < _SHORT:
             break
 
@@ -167,17 +167,3 @@ def _carried_at_rest(context: Context, account: Account, node: str) -> Account:
 
 def _without(nodes: tuple[str, ...], node: str) -> tuple[str, ...]:
     return tuple(one for one in nodes if one != node)
-
-
-class _Teller:
-    """Tells every few seconds how much has been copied."""
-
-    def __init__(self, context: Context, needed: int) -> None:
-        self._context = context
-        self._needed = needed
-        self._last = time.monotonic()
-
-    def __call__(self, count: int) -> None:
-        if time.monotonic() - self._last > _TELL_EVERY:
-            self._last = time.monotonic()
-            self._context.progress(f"copied {count // MIB} MiB of {self._needed // MIB}")

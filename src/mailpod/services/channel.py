@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 from mailpod.model.archive import File, tar
 from mailpod.model.errors import MailpodError
@@ -30,6 +31,8 @@ _OPTIONS = {
     "KexAlgorithms": "curve25519-sha256",
 }
 _SECONDS = 60.0
+# Where an account finds what it is led to (images/account/base/sshd/sshd_config).
+_LED = "127.0.0.1:1143"
 # The exit code of ssh(1) when the connection itself failed.
 _SSH_ITSELF = 255
 _REFUSALS = ("Permission denied", "Host key verification failed")
@@ -82,10 +85,38 @@ class Channel:
         Otherwise like `main`. The account may still be starting: main waits some time for its SSH server.
         """
         with _known_hosts({"main": self._main_public, name: public}) as known:
-            ssh = self._ssh(known)
-            hop = " ".join(_quoted(word) for word in [*ssh, *self._to_main(), f"connect {name}"])
-            target = ["-o", f"ProxyCommand={hop}", "-o", f"HostKeyAlias={internal_name(name)}", f"root@{name}"]
-            return _run(name, [*ssh, *target, verb], files, seconds)
+            return _run(name, [*self._ssh(known), *self._to_account(known, name), verb], files, seconds)
+
+    def attend(
+        self, name: str, public: str, verb: str, files: Iterable[File], lead_to: str, told: Callable[[str], None]
+    ) -> None:
+        """Run a verb in an account for as long as it takes, and hear what it tells meanwhile.
+
+        Args:
+            lead_to: `HOST:PORT` that this machine can reach, and the account at 127.0.0.1:1143 for as long.
+            told: given each line that the verb writes to standard output.
+
+        Otherwise like `account`.
+        """
+        with _known_hosts({"main": self._main_public, name: public}) as known, tempfile.TemporaryFile() as errors:
+            leads = ["-o", "ExitOnForwardFailure=yes", "-R", f"{_LED}:{lead_to}"]
+            command = [*self._ssh(known), *leads, *self._to_account(known, name), verb]
+            with _start(command, errors) as process:
+                try:
+                    if process.stdin and process.stdout:
+                        with contextlib.suppress(BrokenPipeError), process.stdin as stdin:
+                            stdin.write(tar(files))
+                        for line in process.stdout:
+                            told(line.decode(errors="replace").rstrip("\n"))
+                    process.wait()
+                finally:
+                    process.kill()
+            errors.seek(0)
+            _check(name, process.returncode, errors.read())
+
+    def _to_account(self, known: str, name: str) -> list[str]:
+        hop = " ".join(_quoted(word) for word in [*self._ssh(known), *self._to_main(), f"connect {name}"])
+        return ["-o", f"ProxyCommand={hop}", "-o", f"HostKeyAlias={internal_name(name)}", f"root@{name}"]
 
     @contextlib.contextmanager
     def await_account(self, name: str) -> Iterator[Callable[[], object]]:
@@ -118,9 +149,9 @@ def _run(name: str, command: list[str], files: Iterable[File], seconds: float = 
         return _result(name, process, tar(files), seconds)
 
 
-def _start(command: list[str]) -> subprocess.Popen[bytes]:
+def _start(command: list[str], errors: IO[bytes] | int = subprocess.PIPE) -> subprocess.Popen[bytes]:
     try:
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
     except FileNotFoundError as error:
         raise MailpodError("the command ssh is missing", "run: apt-get install openssh-client") from error
 
@@ -132,11 +163,17 @@ def _result(name: str, process: subprocess.Popen[bytes], given: bytes, seconds: 
     except subprocess.TimeoutExpired as error:
         process.kill()
         raise ChannelClosed(f"{name} did not answer within {seconds:.0f} s", "see: mailpod status") from error
-    if process.returncode == 0:
-        return output
+    _check(name, process.returncode, errors)
+    return output
+
+
+def _check(name: str, code: int, errors: bytes) -> None:
+    """Raise what a command that has ended means, unless it ended well."""
+    if code == 0:
+        return
     said = errors.decode(errors="replace").strip().splitlines()
-    reason = said[-1] if said else f"exit code {process.returncode}"
-    if process.returncode == _SSH_ITSELF:
+    reason = said[-1] if said else f"exit code {code}"
+    if code == _SSH_ITSELF:
         kind = Refused if any(words in reason for words in _REFUSALS) else ChannelClosed
         raise kind(f"{name} cannot be reached: {reason}", "see: mailpod status")
     raise MailpodError(f"{name}: {reason}", "see: mailpod status")

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Collection, Iterator
+from datetime import timedelta
 from functools import partial
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
@@ -40,6 +41,7 @@ def planned(
     antivirus: Antivirus | None = None,
     ipv6_prefix: str | None = None,
     engine: EngineKind | None = None,
+    retention: timedelta | None = None,
 ) -> System:
     """The installation that `up` is to bring about: what was asked for now, else as it was, else the default.
 
@@ -49,6 +51,7 @@ def planned(
         antivirus: what looks for viruses in mail; nothing at first.
         dns: who serves the zone; at first the system itself, if nobody else on this machine does.
         engine: what is to run it.
+        retention: how long the volumes of deleted accounts are kept.
 
     Raises:
         InvalidInput: the domain or an option cannot be accepted.
@@ -85,6 +88,7 @@ def planned(
         "public_ipv4": public_ipv4,
         "dns": dns,
         "antivirus": antivirus,
+        "retention": retention,
         "running": True,
         **_prefix(base, ipv6_prefix),
     }

@@ -134,6 +134,10 @@ class Nameserver:
         wanted = dns.rdatatype.from_text(kind)
         return {data.to_text() for rrset in answer.answer for data in rrset if data.rdtype == wanted}
 
+    def below(self, name: str) -> list[str]:
+        """The sets of records at a name and below it, as `NAME TYPE`; raises like `replace`."""
+        return [f"{one} {kind}" for one, kind in self._sets() if one == name or one.endswith(f".{name}")]
+
     def delegation(self) -> list[str]:
         """The values of the DS records that the parent zone is to have (RFC 4034 section 5); raises like `replace`."""
         query = dns.message.make_query(self._zone, dns.rdatatype.CDS)

@@ -11,8 +11,9 @@ from mailpod.model.plan import Create, Halt, Remove, Replace, Start, Step, descr
 from mailpod.model.records import Account
 from mailpod.model.spec import LABEL_ID, LABEL_ROLE, Workload
 from mailpod.model.tables import render
-from mailpod.services import dns
+from mailpod.services import dns, purging
 from mailpod.services import relay_host as relay_service
+from mailpod.services.channel import ChannelClosed
 from mailpod.services.context import Context
 from mailpod.services.copies import leftovers
 from mailpod.services.held_images import tell_of_trial
@@ -259,13 +260,22 @@ def _finish_purges(context: Context) -> None:
 
 
 def finish_purge(context: Context, account: Account) -> None:
-    """Destroy one account's container and volume, then the last record of it, unless its machine is down."""
+    """Destroy one account's container and volumes and all else of it, the last record at the end.
+
+    While a machine that has something of it is down, or main does not answer, it stays on record for `apply`.
+    """
     remove_container(context, account)
-    if account.node in down(context):
-        context.progress(f"{account.node} is down; once it is back, mailpod apply destroys {account.name}'s mail there")
-        return
+    away = {account.node, *account.copies, *account.kept} & down(context).keys()
     context.engine.remove_helpers(context.instance, account.id)
     context.engine.remove_volume(layout.account_volume(context.instance, account))
+    try:
+        purging.forget(context, account)
+    except ChannelClosed:
+        away.add("main")
+    if away:
+        names = ", ".join(sorted(away))
+        context.progress(f"{names} does not answer; once it does, mailpod apply destroys what it has of {account.name}")
+        return
     context.forget_keys(account)
     context.store.forget_deleted(account.id)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from mailpod.model.errors import InvalidInput, MailpodError
 from mailpod.services import account_file, copies
 from mailpod.services.accounts import AccountView, show
+from mailpod.services.arriving import require_disk
 from mailpod.services.carrying import bring_up
 from mailpod.services.context import Context
-from mailpod.services.filing import require_disk
 from mailpod.services.freezing import require_thawed
 from mailpod.services.held_images import ensure_image
 from mailpod.services.installation import require_main
@@ -56,7 +56,7 @@ def recover(context: Context, name: str, node: str, path: Path) -> AccountView:
         others = tuple(one for one in account.copies if one != node)
         if node in account.copies:
             context.engine.discard(target)
-        require_disk(context, account.model_copy(update={"node": node}), packed)
+        require_disk(context, account.model_copy(update={"node": node}), packed.size)
         copies.record(context, account, copies=(*others, node))
         try:
             context.progress(f"unpacking {account.name} on {node}, as it was in {path}")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from mailpod.model.errors import MailpodError
 from mailpod.model.records import ChoreDone, System, Tended, now
+from mailpod.services import retention
 from mailpod.services.context import Context
 from mailpod.services.reconcile import renew_keys
 
@@ -15,7 +16,12 @@ def _certificates(context: Context) -> None:
     issue_due(context)
 
 
-CHORES: dict[str, Callable[[Context], None]] = {"keys": renew_keys, "certificates": _certificates}
+CHORES: dict[str, Callable[[Context], None]] = {
+    "keys": renew_keys,
+    "certificates": _certificates,
+    "guests": retention.end_guests,
+    "deleted accounts": retention.end_kept,
+}
 """By name, what is done if it is due. One that fails raises `MailpodError`, and is tried again the next hour."""
 
 

@@ -334,7 +334,7 @@ def test_delete_keeps_the_volume_and_undelete_brings_it_back(system):
     before = system.state_but_keys()
     account = system.store.account("alice")
     volume = layout.account_volume("mailpod", account)
-    gone = accounts.delete(system.process(), "Alice", purge=False)
+    [gone] = accounts.delete(system.process(), "Alice", purge=False)
     assert gone.id == account.id
     assert "mailpod-alice" not in system.world.containers
     assert volume in system.world.volumes
@@ -347,7 +347,7 @@ def test_delete_keeps_the_volume_and_undelete_brings_it_back(system):
 
 def test_of_two_deleted_accounts_the_last_one_comes_back(system):
     system.up("alice")
-    first = accounts.delete(system.process(), "alice", purge=False)
+    [first] = accounts.delete(system.process(), "alice", purge=False)
     second = accounts.create(system.process(), "alice", PASSWORD).account
     assert second.id != first.id
     record = system.store.deleted()[0]
@@ -371,7 +371,7 @@ def test_undelete_of_what_is_not_kept(system):
 
 def test_undelete_without_the_volume_changes_nothing(system):
     system.up("alice")
-    account = accounts.delete(system.process(), "alice", purge=False)
+    [account] = accounts.delete(system.process(), "alice", purge=False)
     del system.world.volumes[layout.account_volume("mailpod", account)]
     before = system.state()
     with pytest.raises(NotFound):
@@ -405,7 +405,7 @@ def test_delete_of_what_is_not_there(system):
 def test_what_cannot_be_a_name_is_no_account(system, name):
     """Not even one that leads to another file of the state folder."""
     system.up("alice", "bob")
-    kept = accounts.delete(system.process(), "bob", purge=False)
+    [kept] = accounts.delete(system.process(), "bob", purge=False)
     before = system.state()
     for call in (
         lambda: accounts.show(system.process(), name.format(id=kept.id)),

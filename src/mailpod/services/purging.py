@@ -1,0 +1,160 @@
+"""Destroying what there is of an account beside its volume, and looking whether anything of it is left."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from mailpod.model import layout
+from mailpod.model.errors import MailpodError
+from mailpod.model.records import Account, Alias
+from mailpod.model.tables import split_tag
+from mailpod.services.context import Context
+from mailpod.services.dns_publish import published_file
+from mailpod.waiting import until
+
+_BOUNCE_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was looked at, and what of an account was found there; nothing, when it is gone."""
+
+    where: str
+    what: str
+    found: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """That nothing is left of accounts.
+
+    Attributes:
+        looks: at all there is.
+        beyond: what may tell of them and is not destroyed with them.
+    """
+
+    looks: tuple[Look, ...]
+    beyond: tuple[str, ...]
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing was found."""
+        return not any(look.found for look in self.looks)
+
+
+def forget(context: Context, account: Account) -> None:
+    """Destroy what is kept of an account that is gone, beside its volume, keys and record.
+
+    Raises:
+        MailpodError: main does not answer; what it keeps is there still.
+    """
+    context.channel.main(f"forget {account.id} {_name_in_main(context, account)}")
+    _leave_aliases(context, account)
+    context.store.forget_traces(account)
+
+
+def _name_in_main(context: Context, account: Account) -> str:
+    """The name by which main knows the account; `-` when that is another one now."""
+    return "-" if _has_heir(context, account) else account.name
+
+
+def _has_heir(context: Context, account: Account) -> bool:
+    return any(one.name == account.name for one in context.store.accounts())
+
+
+def _leave_aliases(context: Context, account: Account) -> None:
+    with context.store.lock():
+        for alias in context.store.aliases():
+            left = tuple(one for one in alias.accounts if split_tag(one)[0] != account.id)
+            if left == alias.accounts:
+                continue
+            if left or alias.targets:
+                context.store.save_alias(Alias.model_validate({**alias.model_dump(), "accounts": left}))
+            else:
+                context.store.forget_alias(alias.local_part)
+
+
+def prove(context: Context, accounts: Iterable[Account]) -> Proof:
+    """Look for what is left of accounts that were purged.
+
+    Raises:
+        MailpodError: main or the name server does not answer.
+    """
+    gone = list(accounts)
+    looks = [
+        Look(where, what, tuple(sorted({one for account in gone for one in look(context, account)})))
+        for where, what, look in _LOOKS
+    ]
+    return Proof(tuple(looks), tuple(_beyond(context, gone)))
+
+
+def _on_engine(context: Context, account: Account) -> list[str]:
+    return context.engine.traces(account.id)
+
+
+def _in_state(context: Context, account: Account) -> list[str]:
+    return context.store.traces(account.id)
+
+
+def _in_dns(context: Context, account: Account) -> list[str]:
+    if _has_heir(context, account):
+        return []
+    fqdn = account.fqdn(context.system.domain)
+    if context.system.dns == "built-in":
+        return context.nameserver.below(fqdn)
+    path = published_file(context)
+    lines = path.read_text().splitlines() if path.exists() else []
+    names = {line.partition(" ")[0].rstrip(".") for line in lines}
+    return [f"{name}, until: mailpod dns publish" for name in names if name == fqdn or name.endswith(f".{fqdn}")]
+
+
+def _in_main(context: Context, account: Account) -> list[str]:
+    said = context.channel.main(f"traces {account.id} {_name_in_main(context, account)}")
+    return said.decode(errors="replace").splitlines()
+
+
+def _in_queue(context: Context, account: Account) -> list[str]:
+    """Mail for it goes back to who sent it as soon as it is tried again."""
+    if _has_heir(context, account):
+        return []
+    own = f"@{account.fqdn(context.system.domain)}"
+
+    def waiting() -> list[str]:
+        return [
+            one["queue_id"] for one in _queue(context) if any(to["address"].endswith(own) for to in one["recipients"])
+        ]
+
+    if waiting():
+        context.channel.main("flush")
+        try:
+            until(lambda: not waiting(), _BOUNCE_SECONDS, "mail for it did not go back", "", interval=0.3)
+        except MailpodError:
+            return waiting()
+    return []
+
+
+def _queue(context: Context) -> list[dict[str, Any]]:
+    """What waits in main, as `postqueue -j` prints it (postqueue(1))."""
+    return [json.loads(line) for line in context.channel.main("queue").splitlines() if line.strip()]
+
+
+_LOOKS: tuple[tuple[str, str, Callable[[Context, Account], list[str]]], ...] = (
+    ("engine", "containers, volumes and images on every machine that is up", _on_engine),
+    ("state folder", "records, keys, aliases, logs", _in_state),
+    ("dns", "its subdomain in the zone", _in_dns),
+    ("main", "the webmail's database, sessions and files; what was refused to it", _in_main),
+    ("main's queue", "mail for it", _in_queue),
+)
+
+
+def _beyond(context: Context, gone: list[Account]) -> list[str]:
+    domain = context.system.domain
+    senders = {address for account in gone for address in (account.short(domain), account.canonical(domain))}
+    sent = sum(one["sender"] in senders for one in _queue(context))
+    main = layout.main_container(context.instance)
+    return [
+        *([f"{sent} messages it has sent, which wait in main for the servers they go to"] if sent else []),
+        f"addresses in the log of {main}, of which the engine keeps the last 15 MB",
+        "files that somebody has made of it: account export, account move --to-file",
+    ]
