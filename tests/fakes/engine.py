@@ -14,7 +14,7 @@ from tests.fakes.carrier import FakeCarrier
 from mailpod.engine.port import Progress
 from mailpod.model.archive import File
 from mailpod.model.errors import EngineUnreachable, MailpodError
-from mailpod.model.layout import main_container, nameserver_container
+from mailpod.model.layout import BESIDE_MAIN, container_beside_main, main_container
 from mailpod.model.spec import (
     LABEL_INSTANCE,
     LABEL_ROLE,
@@ -243,13 +243,13 @@ class FakeEngine(FakeCarrier):
         if main.image in world.broken_images:
             raise MailpodError("Docker Compose failed", "see: mailpod status")
         world.containers[name].state = "running"
-        if environment["COMPOSE_PROFILES"]:
-            self._deploy_nameserver(environment)
+        for service in filter(None, environment["COMPOSE_PROFILES"].split(",")):
+            self._deploy_beside(service, environment)
 
-    def _deploy_nameserver(self, environment: Mapping[str, str]) -> None:
-        image, instance = environment["MAILPOD_DNS_IMAGE"], environment["MAILPOD_INSTANCE"]
+    def _deploy_beside(self, service: str, environment: Mapping[str, str]) -> None:
+        image, instance = environment[f"MAILPOD_{service.upper()}_IMAGE"], environment["MAILPOD_INSTANCE"]
         assert image in self.world.images
-        name, labels = nameserver_container(instance), {LABEL_INSTANCE: instance, LABEL_ROLE: "dns"}
+        name, labels = container_beside_main(instance, service), {LABEL_INSTANCE: instance, LABEL_ROLE: service}
         self.world.volumes.setdefault(name, Volume(labels))
         made = Container(image, labels, name, instance, state="running", memory=1, kind=self._kind)
         self.world.containers.setdefault(name, made).state = "running"
@@ -258,8 +258,9 @@ class FakeEngine(FakeCarrier):
         world = self._reach("remove_main")
         instance = environment["MAILPOD_INSTANCE"]
         world.containers.pop(main_container(instance), None)
-        if environment["COMPOSE_PROFILES"]:
-            world.containers.pop(nameserver_container(instance), None)
+        for service in BESIDE_MAIN:
+            if service in environment["COMPOSE_PROFILES"].split(","):
+                world.containers.pop(container_beside_main(instance, service), None)
         self._step("engine main is gone")
         for name, one in list(world.containers.items()):
             if one.labels[LABEL_INSTANCE] == instance and one.kind != self._kind:

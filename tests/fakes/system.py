@@ -63,7 +63,7 @@ class FakeSystem:
         self.folder = folder
         self.instance = instance
         self.world = world or World()
-        for image in (images.MAIN, images.DNS, *images.ACCOUNT.values()):
+        for image in (images.MAIN, images.DNS, images.ANTIVIRUS, *images.ACCOUNT.values()):
             self.world.images[image.tag] = ""
         self.store = Store(folder)
         self.said: list[str] = []

@@ -10,9 +10,10 @@ from mailpod.cli import certificate, output, parse, tending
 from mailpod.cli.certificate import issue_due
 from mailpod.cli.engine import Advertise
 from mailpod.cli.state import context, options
+from mailpod.model import layout
 from mailpod.model.errors import InvalidInput
 from mailpod.model.plan import describe
-from mailpod.model.records import Dns, EngineKind, System
+from mailpod.model.records import Antivirus, Dns, EngineKind, System
 from mailpod.services import acme_options, installation, relay_host
 from mailpod.services import demo as demonstration
 from mailpod.services import status as status_service
@@ -50,6 +51,10 @@ def up(
     dns: Annotated[
         Dns | None,
         typer.Option(help="Who serves the domain's zone; built-in at first, if port 53 is free.", show_default=False),
+    ] = None,
+    antivirus: Annotated[
+        Antivirus | None,
+        typer.Option(help="What looks for viruses in mail; none at first. ClamAV takes 2 GB.", show_default=False),
     ] = None,
     ipv6_prefix: Annotated[
         str | None,
@@ -120,6 +125,7 @@ def up(
         resolver=resolver,
         public_ipv4=public_ipv4,
         dns=dns,
+        antivirus=antivirus,
         ipv6_prefix=ipv6_prefix,
         engine=engine,
     )
@@ -167,6 +173,7 @@ def status(json: Json = False) -> None:
                 "ipv6": {"prefix": found.system.ipv6_subnet, "routed": found.system.ipv6_routed},
                 "relay_host": _relay_as_json(found.system),
                 "main": asdict(found.main),
+                "antivirus": None if found.antivirus is None else asdict(found.antivirus),
                 "accounts": [asdict(element) for element in found.accounts],
                 "upgradable": found.upgradable,
                 "queue": None if queue is None else [asdict(message) for message in queue],
@@ -179,8 +186,9 @@ def status(json: Json = False) -> None:
     _tell_of_system(found.system)
     output.table(
         ("NAME", "DESIRED", "OBSERVED", "HEALTH", "IPV4", "IPV6", "MEMORY", "WAITING", "IMAGE"),
-        (_row(element) for element in (found.main, *found.accounts)),
+        (_row(element) for element in (found.main, *filter(None, [found.antivirus]), *found.accounts)),
     )
+    _tell_of_antivirus(found)
     for problem in (*tending.problems(found.tended), *certificate.problems(found.certificates)):
         output.line(problem)
     _tell_of_accounts(found)
@@ -225,6 +233,16 @@ def _tell_of_accounts(found: Status) -> None:
             output.line(f"{element.name} was recovered; an older copy of it is kept on {', '.join(element.kept)}")
     if found.upgradable:
         output.line(f"an upgrade is available for {', '.join(found.upgradable)}: mailpod upgrade")
+
+
+def _tell_of_antivirus(found: Status) -> None:
+    scanner = found.antivirus
+    if scanner and (scanner.observed, scanner.health) not in {("running", "healthy"), ("running", "")}:
+        name = layout.container_beside_main(found.system.instance, "antivirus")
+        output.line(
+            "mail is not scanned for viruses: ClamAV is not running, or is loading, or has no signatures yet;"
+            f" see: docker logs {name}"
+        )
 
 
 def _refusals_as_json(one: Refusals) -> dict[str, Any]:

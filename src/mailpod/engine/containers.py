@@ -7,20 +7,21 @@ from typing import Any
 
 import docker.errors
 
+from mailpod.model.layout import BESIDE_MAIN
 from mailpod.model.spec import LABEL_INSTANCE, LABEL_ROLE, Workload
 from mailpod.waiting import until
 
 TASK_OF = "com.docker.swarm.service.name"
 """The label by which a Swarm knows its containers."""
 
-_ROLES = {"main", "dns", "account"}
+_ROLES = {"main", "account", *BESIDE_MAIN}
 _STOP_SECONDS = 10
 # "removal of container … is already in progress"
 _ALREADY_AT_IT = 409
 
 
 def listed(api: Any, instance: str) -> list[Workload]:  # noqa: ANN401  (the SDK's, with incomplete types)
-    """Those of main, the name server and the accounts of a system, running or not."""
+    """Those of main, of what is beside it, and of the accounts of a system, running or not."""
     return [workload(item, instance) for item in _found(api, instance) if item["Labels"].get(LABEL_ROLE) in _ROLES]
 
 

@@ -114,7 +114,7 @@ def deploy(compose_files: Sequence[Path], environment: Mapping[str, str], node: 
         for number, file in enumerate(compose_files):
             path = Path(folder) / f"{number}.json"
             document = yaml.safe_load(file.read_text())
-            profiles = environment["COMPOSE_PROFILES"].split()
+            profiles = [name for name in environment["COMPOSE_PROFILES"].split(",") if name]
             encrypted = bool(environment["MAILPOD_ENCRYPTED"])
             path.write_text(json.dumps(translated(document, node, labels, profiles=profiles, encrypted=encrypted)))
             words += ["--compose-file", str(path)]

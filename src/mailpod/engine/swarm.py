@@ -129,8 +129,9 @@ class SwarmEngine(Carrier, EngineApi):
         instance = environment["MAILPOD_INSTANCE"]
         tag = environment["MAILPOD_MAIN_IMAGE"]
         variables = {**environment, "MAILPOD_MAIN_IMAGE": self.image_id(tag)}
-        if environment["COMPOSE_PROFILES"]:
-            variables["MAILPOD_DNS_IMAGE"] = self.image_id(environment["MAILPOD_DNS_IMAGE"])
+        for profile in filter(None, environment["COMPOSE_PROFILES"].split(",")):
+            name = f"MAILPOD_{profile.upper()}_IMAGE"
+            variables[name] = self.image_id(environment[name])
         stack.deploy(compose_files, variables, self.here(), {LABEL_IMAGE: tag})
         self._wait_until_runs(f"{instance}_main")
 

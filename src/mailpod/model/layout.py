@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 
 from mailpod.model import networks
@@ -15,6 +15,8 @@ from mailpod.model.tables import internal_name, quota_token
 
 MAIN_HOSTS = ("mail", "webmail", "imap", "smtp", "autoconfig", "autodiscover", "mta-sts")
 """Main's hosts in the system's domain."""
+BESIDE_MAIN = ("dns", "antivirus")
+"""What may run beside main: services of `compose.yaml`, each with a profile and a role of its name."""
 
 _MOUNT = "/data"
 # Main, which all mail passes, has 1024.
@@ -45,9 +47,14 @@ def main_container(instance: str) -> str:
     return f"{instance}-main"
 
 
+def container_beside_main(instance: str, service: str) -> str:
+    """Name of the container of one of `BESIDE_MAIN`."""
+    return f"{instance}-{service}"
+
+
 def nameserver_container(instance: str) -> str:
     """Name of the name server's container."""
-    return f"{instance}-dns"
+    return container_beside_main(instance, "dns")
 
 
 def account_volume(instance: str, account: Account) -> str:
@@ -270,8 +277,11 @@ def compose_override(system: System, *, guarded: bool) -> str:
     """
     main: dict[str, object] = {}
     nameserver: dict[str, object] = {}
+    antivirus: dict[str, object] = {}
     if system.resolver:
         main["dns"] = [system.resolver]
+        if system.antivirus != "none":
+            antivirus["dns"] = [system.resolver]
         if ip_address(system.resolver).is_loopback:
             # Nobody is there to ask, so nothing is worth waiting for.
             main["dns_opt"] = ["timeout:1", "attempts:1"]
@@ -286,8 +296,8 @@ def compose_override(system: System, *, guarded: bool) -> str:
         main["networks"] = {one.name: _attached(system, index) for index, one in more}
     if not main:
         return ""
-    services = {"main": main, "dns": nameserver} if nameserver else {"main": main}
-    document: dict[str, object] = {"services": services}
+    services = {"main": main, "dns": nameserver, "antivirus": antivirus}
+    document: dict[str, object] = {"services": {name: one for name, one in services.items() if one}}
     if more:
         document["networks"] = {one.name: _network(system, one) for _, one in more}
     return json.dumps(document, indent=2) + "\n"
@@ -318,26 +328,32 @@ def _gateway_mode(system: System) -> str:
     return "routed" if system.ipv6_routed else "nat"
 
 
-def main_environment(system: System, state: str, image: str, dns_image: str, soa: str) -> dict[str, str]:
+def profiles(system: System) -> list[str]:
+    """Those of `BESIDE_MAIN` that are to run."""
+    wanted = {"dns": system.dns == "built-in", "antivirus": system.antivirus != "none"}
+    return [name for name in BESIDE_MAIN if wanted[name]]
+
+
+def main_environment(system: System, state: str, images: Mapping[str, str], soa: str) -> dict[str, str]:
     """Values of the variables in `compose.yaml`.
 
     Args:
         state: absolute path of the state folder, where the secrets of main lie.
-        image: tag of main's image.
-        dns_image: tag of the name server's image.
+        images: tags by service.
         soa: value of the SOA record that its zone begins with.
     """
     ipv4, ipv6 = system.networks[0], str(networks.ipv6_subnet(system.ipv6_subnet, 0))
     main4, main6 = _main_addresses(system, 0)
     dns4, dns6 = _nameserver_addresses(system)
+    antivirus4, antivirus6 = networks.antivirus_addresses(ipv4, system.ipv6_subnet)
     return {
-        "COMPOSE_PROFILES": "dns" if system.dns == "built-in" else "",
+        "COMPOSE_PROFILES": ",".join(profiles(system)),
         "COMPOSE_PROJECT_NAME": system.instance,
         "MAILPOD_INSTANCE": system.instance,
         "MAILPOD_DOMAIN": system.domain,
         "MAILPOD_STATE": state,
-        "MAILPOD_MAIN_IMAGE": image,
-        "MAILPOD_DNS_IMAGE": dns_image,
+        **{f"MAILPOD_{service.upper()}_IMAGE": tag for service, tag in images.items()},
+        "MAILPOD_ANTIVIRUS": system.antivirus,
         "MAILPOD_SOA": soa,
         "MAILPOD_BIND": system.bind,
         "MAILPOD_IPV4_SUBNET": ipv4,
@@ -349,6 +365,8 @@ def main_environment(system: System, state: str, image: str, dns_image: str, soa
         "MAILPOD_IPV6_MAIN": main6,
         "MAILPOD_IPV4_DNS": dns4,
         "MAILPOD_IPV6_DNS": dns6,
+        "MAILPOD_IPV4_ANTIVIRUS": str(antivirus4),
+        "MAILPOD_IPV6_ANTIVIRUS": str(antivirus6),
         "MAILPOD_PORT_DNS": str(system.dns_port()),
         "MAILPOD_IPV6_MODE": _gateway_mode(system),
         "MAILPOD_ENCRYPTED": "true" if _encrypted(system) else "",

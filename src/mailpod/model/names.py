@@ -18,6 +18,7 @@ _HOSTS = frozenset(
     {
         "admin",
         "administrator",
+        "antivirus",
         "api",
         "autoconfig",
         "autodiscover",

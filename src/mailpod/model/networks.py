@@ -83,6 +83,11 @@ def nameserver_addresses(ipv4: str, prefix: str) -> tuple[IPv4Address, IPv6Addre
     return IPv4Network(ipv4)[3], ipv6_subnet(prefix, 0)[3]
 
 
+def antivirus_addresses(ipv4: str, prefix: str) -> tuple[IPv4Address, IPv6Address]:
+    """Those of what looks for viruses, likewise: what has none of its own could be given the name server's."""
+    return IPv4Network(ipv4)[4], ipv6_subnet(prefix, 0)[4]
+
+
 def gateway(subnet: str) -> str:
     """The host's own address on a subnet."""
     return str(ip_network(subnet)[1])

@@ -19,6 +19,8 @@ EngineKind = Literal["docker", "swarm"]
 """What runs the containers: one Docker Engine, or several as a Swarm."""
 Dns = Literal["built-in", "elsewhere"]
 """Who serves the organisation's zone: a name server of the system's own, or somebody else."""
+Antivirus = Literal["none", "clamav"]
+"""What looks for viruses in mail."""
 Internet = Literal["none", "mail", "all"]
 """What of the Internet an account reaches."""
 
@@ -94,6 +96,7 @@ class System(_Record):
         public_ipv4: the host's address for the outside; empty when it is `bind`, or not known.
         resolver: address of the DNS resolver main asks; empty for the engine's own.
         dns: who serves the zone.
+        antivirus: what looks for viruses in mail.
         relay_host: name or address of the mail server through which everything leaves for the outside; empty when it
             leaves straight.
         relay_port: the port there.
@@ -122,6 +125,7 @@ class System(_Record):
     port_base: int = Field(default=0, ge=0, le=65535 - max(PORTS.values()))
     resolver: str = ""
     dns: Dns = "elsewhere"
+    antivirus: Antivirus = "none"
     relay_host: str = ""
     relay_port: int = Field(default=RELAY_PORT, ge=1, le=65535)
     relay_user: str = ""

@@ -31,9 +31,9 @@ def ensure_all(context: Context, system: System) -> None:
     """Give every machine the images of the system and of its accounts, and that of a new account."""
     held = with_images(context, system).images
     accounts = [ensure_image(context, account) for account in context.store.accounts()]
-    newest = images.ACCOUNT[DEFAULT_STACK]
-    images.ensure_images(context.engine, context.progress, [newest])
-    tags = {newest.tag, held.main, held.dns, *(account.image for account in accounts)}
+    newest = [images.ACCOUNT[DEFAULT_STACK], *([] if system.antivirus == "none" else [images.ANTIVIRUS])]
+    images.ensure_images(context.engine, context.progress, newest)
+    tags = {*(image.tag for image in newest), held.main, held.dns, *(account.image for account in accounts)}
     context.engine.spread_images(sorted(tags - {""}), context.progress)
 
 

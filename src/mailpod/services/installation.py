@@ -1,7 +1,7 @@
 """The whole installation: up, apply and down."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
@@ -11,9 +11,10 @@ from mailpod.model import layout, names, zone
 from mailpod.model.errors import AlreadyExists, InvalidInput, MailpodError
 from mailpod.model.networks import routed_prefix, unique_local_prefix
 from mailpod.model.plan import Step
-from mailpod.model.records import EVERYWHERE, PORTS, Dns, EngineKind, MainImages, System
+from mailpod.model.records import EVERYWHERE, PORTS, Antivirus, Dns, EngineKind, MainImages, System
 from mailpod.model.relay_host import RelayCredentials
 from mailpod.model.spec import LABEL_ROLE
+from mailpod.services import antivirus as antivirus_service
 from mailpod.services import held_images, images, networks, ports, relay_host
 from mailpod.services.channel import ChannelClosed
 from mailpod.services.context import Context
@@ -36,6 +37,7 @@ def planned(
     resolver: str | None = None,
     public_ipv4: str | None = None,
     dns: Dns | None = None,
+    antivirus: Antivirus | None = None,
     ipv6_prefix: str | None = None,
     engine: EngineKind | None = None,
 ) -> System:
@@ -44,6 +46,7 @@ def planned(
     Args:
         ipv6_prefix: one that is routed to this host; `none` for unique local addresses again.
         public_ipv4: the machine's address for the outside; at first the one it reaches others from, if that is public.
+        antivirus: what looks for viruses in mail; nothing at first.
         dns: who serves the zone; at first the system itself, if nobody else on this machine does.
         engine: what is to run it.
 
@@ -81,6 +84,7 @@ def planned(
         "resolver": resolver,
         "public_ipv4": public_ipv4,
         "dns": dns,
+        "antivirus": antivirus,
         "running": True,
         **_prefix(base, ipv6_prefix),
     }
@@ -166,6 +170,7 @@ def _check_up(context: Context, system: System) -> System | None:
         raise MailpodError(f"{before.domain} was brought to another engine meanwhile", "try again")
     networks.check_prefix(context, system)
     if context.engine_is_here:
+        antivirus_service.check(before, system)
         ports.check(system, ports.held(context, before, system))
     return before
 
@@ -213,15 +218,14 @@ def _run_main(context: Context, on: MainImages | None = None) -> None:
         _remove_containers(context)
     networks.ensure_local(context)
     context.progress("starting main")
-    if context.system.dns != "built-in":
-        _remove_nameserver(context)
+    _remove_beside(context, set(layout.BESIDE_MAIN) - set(layout.profiles(context.system)))
     context.engine.deploy_main(compose_files(context), environment(context, on))
 
 
-def _remove_nameserver(context: Context) -> None:
+def _remove_beside(context: Context, roles: Collection[str]) -> None:
     """What Compose is not told of any more it leaves alone."""
     for workload in context.engine.workloads(context.instance):
-        if workload.labels.get(LABEL_ROLE) == "dns":
+        if workload.labels.get(LABEL_ROLE) in roles:
             context.engine.remove(workload.name)
 
 
@@ -237,7 +241,8 @@ def environment(context: Context, on: MainImages | None = None) -> dict[str, str
     """Values of the variables in `compose.yaml`; `on` takes the place of main's own images."""
     system = context.system
     held = images.of_main(system.model_copy(update={"images": on}) if on else system)
-    return layout.main_environment(system, str(context.store.folder.resolve()), held.main, held.dns, zone.soa(system))
+    tags = {"main": held.main, "dns": held.dns, "antivirus": images.ANTIVIRUS.tag}
+    return layout.main_environment(system, str(context.store.folder.resolve()), tags, zone.soa(system))
 
 
 def compose_files(context: Context) -> list[Path]:
@@ -323,7 +328,7 @@ def _remove_containers(context: Context) -> None:
 
 def _remove_main(context: Context) -> None:
     networks.ensure(context)
-    _remove_nameserver(context)
+    _remove_beside(context, layout.BESIDE_MAIN)
     context.engine.remove_main(compose_files(context), environment(context))
     networks.remove_local(context, every=True)
 

@@ -80,6 +80,7 @@ class Status:
     """The installation as it is now.
 
     Attributes:
+        antivirus: what looks for viruses, None when nothing is to.
         queue: what is known to wait in main and the accounts, None when none says.
         refusals: what main refused to accounts of late, None when it does not say.
         upgradable: names of accounts, and `main`, for which there is a newer image than they have.
@@ -89,6 +90,7 @@ class Status:
 
     system: System
     main: ElementStatus
+    antivirus: ElementStatus | None
     accounts: list[ElementStatus]
     queue: list[Message] | None
     refusals: list[Refusals] | None
@@ -103,7 +105,8 @@ def status(context: Context) -> Status:
 
     context.require_system()
     workloads = context.engine.workloads(context.instance)
-    main = next((w for w in workloads if w.labels.get(LABEL_ROLE) == "main"), None)
+    by_role = {w.labels.get(LABEL_ROLE): w for w in workloads}
+    main = by_role.get("main")
     by_id = {w.labels.get(LABEL_ID): w for w in workloads}
     accounts = context.store.accounts()
     with ThreadPoolExecutor(2) as pool:
@@ -125,6 +128,7 @@ def status(context: Context) -> Status:
     return Status(
         context.system,
         _element(context, "main", main, memory, total),
+        _antivirus(context, by_role.get("antivirus"), memory),
         people,
         known,
         refused.result(),
@@ -132,6 +136,12 @@ def status(context: Context) -> Status:
         context.store.tended(),
         views(context),
     )
+
+
+def _antivirus(context: Context, workload: Workload | None, memory: Mapping[str, int]) -> ElementStatus | None:
+    if context.system.antivirus == "none":
+        return None
+    return _element(context, "antivirus", workload, memory, 0)
 
 
 def _refusals(context: Context, main: Workload | None, accounts: list[Account]) -> list[Refusals] | None:

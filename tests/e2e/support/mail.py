@@ -12,6 +12,10 @@ from email.message import EmailMessage
 
 from tests.e2e.support.wait import until
 
+# Rspamd's own words, one to refuse a message and one to mark it as spam.
+GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
+MARKED = "YJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
+
 
 def token() -> str:
     """A word that occurs in one message only."""

@@ -50,3 +50,9 @@ def test_scratch_space_keeps_its_size():
 def test_its_network_is_encrypted_where_that_is_asked_for():
     assert "driver_opts" not in ours()["networks"]["mail"]
     assert ours(encrypted=True)["networks"]["mail"]["driver_opts"] == {"encrypted": "true"}
+
+
+def test_what_is_for_a_profile_is_there_with_it_alone():
+    assert set(ours()["services"]) == {"main"}
+    assert set(ours(profiles=["dns", "antivirus"])["services"]) == {"main", "dns", "antivirus"}
+    assert set(ours(profiles=["antivirus"])["services"]["antivirus"]) <= KNOWN

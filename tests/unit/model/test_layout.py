@@ -110,6 +110,9 @@ def test_compose_is_told_no_more_than_is_needed():
     assert layout.compose_override(plain, guarded=True) == ""
     asked = plain.model_copy(update={"resolver": "192.0.2.53"})
     assert json.loads(layout.compose_override(asked, guarded=True)) == {"services": {"main": {"dns": ["192.0.2.53"]}}}
+    scanned = asked.model_copy(update={"antivirus": "clamav"})
+    services = json.loads(layout.compose_override(scanned, guarded=True))["services"]
+    assert services["antivirus"] == {"dns": ["192.0.2.53"]}
 
 
 def test_main_does_not_wait_for_a_resolver_that_nobody_is():
@@ -214,7 +217,8 @@ def test_a_password_travels_hashed_and_is_not_shown():
 
 def test_every_variable_of_the_compose_file_has_a_value():
     system = SYSTEM.model_copy(update={"port_base": 20000})
-    values = layout.main_environment(system, "/state", "mailpod/main:1", "mailpod/dns:1", "ns1. hostmaster. 1 2 3 4 5")
+    images = {service: f"mailpod/{service}:1" for service in ("main", "dns", "antivirus")}
+    values = layout.main_environment(system, "/state", images, "ns1. hostmaster. 1 2 3 4 5")
     used = set(re.findall(r"\$\{(\w+)", (ROOT / "compose.yaml").read_text()))
     # The first two are Compose's own, the third a stack's.
     assert used == set(values) - {"COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES", "MAILPOD_ENCRYPTED"}

@@ -7,7 +7,7 @@ from tests.fakes.steps import Steps
 
 from mailpod.model.errors import MailpodError
 from mailpod.services import images
-from mailpod.services.images import ACCOUNT, MAIN, Image, ensure_images
+from mailpod.services.images import ACCOUNT, ANTIVIRUS, DNS, MAIN, Image, ensure_images
 
 
 @pytest.fixture
@@ -57,9 +57,9 @@ def test_the_tag_is_not_that_of_a_neighbour(image):
 
 
 def test_the_images_are_there_and_their_names_differ():
-    images = [MAIN, *ACCOUNT.values()]
+    images = [MAIN, DNS, ANTIVIRUS, *ACCOUNT.values()]
     assert all((image.context / "Dockerfile").is_file() for image in images)
-    assert len({image.tag for image in images}) == len(images) == 3
+    assert len({image.tag for image in images}) == len(images) == 5
     for stack, image in ACCOUNT.items():
         assert f" AS {stack}\n" in (image.context / "Dockerfile").read_text()
 
