@@ -1,6 +1,7 @@
 """`mailpod up`, `down`, `status`, `apply`, `ca`, `demo`: the whole installation."""
 
 from dataclasses import asdict
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from mailpod.services import installation, relay_host
 from mailpod.services import status as status_service
 from mailpod.services.refusals import Refusals
 from mailpod.services.relay_host import RelayOptions
+from mailpod.services.resolving import Resolver
 from mailpod.services.status import ElementStatus
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -39,7 +41,7 @@ def up(
         int | None, typer.Option(help="Number added to every published port.", show_default=False)
     ] = None,
     resolver: Annotated[
-        str | None, typer.Option(help="DNS resolver to ask; the engine's own by default.", show_default=False)
+        str | None, typer.Option(help="DNS resolver to ask; the root servers by default.", show_default=False)
     ] = None,
     public_ipv4: Annotated[
         str | None,
@@ -144,6 +146,7 @@ def status(json: Json = False) -> None:
                 "webmail": found.system.webmail(),
                 "ipv6": {"prefix": found.system.ipv6_subnet, "routed": found.system.ipv6_routed},
                 "relay_host": _relay_as_json(found.system),
+                "resolver": None if found.resolver is None else asdict(found.resolver),
                 "main": asdict(found.main),
                 "accounts": [asdict(element) for element in found.accounts],
                 "queue": None if queue is None else [asdict(message) for message in queue],
@@ -153,6 +156,8 @@ def status(json: Json = False) -> None:
         )
         return
     _tell_of_system(found.system)
+    if found.resolver and not ip_address(found.resolver.address or "::").is_loopback:
+        _tell_of_resolver(found.resolver, found.system)
     output.table(
         ("NAME", "DESIRED", "OBSERVED", "HEALTH", "IPV4", "IPV6", "MEMORY", "WAITING", "IMAGE"),
         (_row(element) for element in (found.main, *found.accounts)),
@@ -195,6 +200,20 @@ def _tell_of_system(system: System) -> None:
     if system.relay_host:
         login = f" as {system.relay_user}" if system.relay_user else ""
         output.line(f"mail for the outside leaves through {system.relay_host}, port {system.relay_port}{login}")
+
+
+def _tell_of_resolver(resolver: Resolver, system: System) -> None:
+    whom = resolver.address or "the root servers"
+    again = f"mailpod up {system.domain} --resolver ADDRESS"
+    if resolver.state == "silent":
+        output.line(f"{whom} give no answers to main ({resolver.reason}); mail for the outside waits; name another: {again}")
+    elif resolver.state == "bogus":
+        output.line(
+            f"answers of {whom} are not signed as they should be ({resolver.reason}); mail for the outside waits;"
+            f" name a resolver that verifies (DNSSEC): {again}"
+        )
+    elif resolver.state == "unverified":
+        output.line("answers of the DNS are not verified: trust/anchors in the state folder is empty")
 
 
 def _refusals_as_json(one: Refusals) -> dict[str, Any]:

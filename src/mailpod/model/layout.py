@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from ipaddress import ip_address
 
 from mailpod.model import networks
 from mailpod.model.archive import File
@@ -261,11 +260,6 @@ def compose_override(system: System, *, guarded: bool) -> str:
     """
     main: dict[str, object] = {}
     nameserver: dict[str, object] = {}
-    if system.resolver:
-        main["dns"] = [system.resolver]
-        if ip_address(system.resolver).is_loopback:
-            # Nobody is there to ask, so nothing is worth waiting for.
-            main["dns_opt"] = ["timeout:1", "attempts:1"]
     if guarded and _routed(system):
         # In gateway mode "routed" a host's port has no meaning, and its address says only which family is meant.
         main["ports"] = [{"target": port, "host_ip": "::"} for port in (*PORTS.values(), 22)]

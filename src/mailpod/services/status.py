@@ -13,6 +13,7 @@ from mailpod.model.records import Account, System, Tended, now
 from mailpod.model.spec import LABEL_ID, LABEL_ROLE, Workload
 from mailpod.services.context import Context
 from mailpod.services.refusals import Refusals, refusals
+from mailpod.services.resolving import Resolver, resolver
 
 _AT_ONCE = 8
 # An account that hangs must not hold up what is known of the others.
@@ -79,6 +80,7 @@ class Status:
         queue: what is known to wait in main and the accounts, None when none says.
         refusals: what main refused to accounts of late, None when it does not say.
         tended: what `mailpod tend` did last.
+        resolver: what main's resolver does, None when main is not running.
     """
 
     system: System
@@ -87,6 +89,7 @@ class Status:
     queue: list[Message] | None
     refusals: list[Refusals] | None
     tended: Tended
+    resolver: Resolver | None
 
 
 def status(context: Context) -> Status:
@@ -96,8 +99,9 @@ def status(context: Context) -> Status:
     main = next((w for w in workloads if w.labels.get(LABEL_ROLE) == "main"), None)
     by_id = {w.labels.get(LABEL_ID): w for w in workloads}
     accounts = context.store.accounts()
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(3) as pool:
         refused = pool.submit(_refusals, context, main, accounts)
+        resolving = pool.submit(resolver, context) if main and main.state == "running" else None
         measured = pool.submit(context.engine.memory, [w.name for w in workloads if w.state == "running"])
         queues = _queues(context, main, [a for a in accounts if _answers(by_id.get(a.id))])
         memory = measured.result()
@@ -119,6 +123,7 @@ def status(context: Context) -> Status:
         known,
         refused.result(),
         context.store.tended(),
+        resolving.result() if resolving else None,
     )
 
 
