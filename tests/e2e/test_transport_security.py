@@ -26,8 +26,9 @@ def key_digest(system: System) -> str:
 
 
 def forget(system: System) -> None:
-    """Have main's resolver ask anew what it has found to be wrong, instead of in a minute."""
+    """Have main ask the DNS anew what it remembers for a minute: its resolver what is wrong, Postfix keys."""
     assert execute(system.main, "s6-svc", "-r", "/run/service/unbound")[0] == 0
+    assert execute(system.main, "s6-svc", "-h", "/run/service/postfix")[0] == 0
 
 
 def send(system: System, account: Account, domain: str) -> str:
@@ -59,6 +60,7 @@ def test_a_server_whose_key_is_in_the_dns_is_verified_by_it(system: System, bob:
     word = send(system, bob, "keys.test")
     assert "Server certificate not verified" in system.put_off("friend@keys.test")
     system.world.serve(*hosts(system, "keys.test"), ("_25._tcp.mx.keys.test.", f"TLSA 3 1 1 {digest}"))
+    forget(system)
     system.retry_now()
     system.world.wait_for(word, "friend@keys.test")
     assert sessions(system, "mx.keys.test") == {"Untrusted", "Verified"}
@@ -72,3 +74,44 @@ def test_who_forges_the_dns_gets_no_mail(system: System, bob: Account) -> None:
     forget(system)
     system.retry_now()
     system.world.wait_for(word, "friend@forged.test")
+
+
+def present(system: System, name: str) -> None:
+    """Have the outside's mail server show another certificate."""
+    chain = f"smtpd_tls_chain_files=/etc/postfix/{name}.key,/etc/postfix/{name}.crt" if name else "smtpd_tls_chain_files="
+    assert system.world.run("postconf", "-e", chain)[0] == 0
+    assert system.world.run("postfix", "reload")[0] == 0
+
+
+@pytest.fixture
+def policy(system: System) -> Iterator[None]:
+    """A domain with an MTA-STS policy in mode `enforce`, of an authority that main trusts."""
+    world = system.world
+    world.give("/tmp", "mta-sts.txt", POLICY.encode())
+    serving = "cd /srv && openssl s_server -quiet -WWW -accept 443 -key /etc/postfix/policy.key -cert /etc/postfix/policy.crt"
+    world.run("sh", "-c", "mkdir -p /srv/.well-known && cp /tmp/mta-sts.txt /srv/.well-known/")
+    world.run("sh", "-c", f"{{ {serving} < /dev/null > /dev/null 2>&1 & }}")
+    world.serve(
+        *hosts(system, "policy.test"),
+        ("mta-sts.policy.test.", f"A {world.address}"),
+        ("_mta-sts.policy.test.", 'TXT "v=STSv1; id=1"'),
+    )
+    authorities = system.cli.state / "trust" / "authorities.pem"
+    authorities.write_text(world.run("cat", "/etc/postfix/policy_ca.pem")[1])
+    system.apply()
+    yield
+    authorities.unlink()
+    system.apply()
+    world.run("pkill", "openssl")
+    present(system, "")
+
+
+@pytest.mark.usefixtures("policy")
+def test_a_server_is_verified_by_its_domains_policy(system: System, bob: Account) -> None:
+    """MTA-STS (RFC 8461): with a certificate for other names mail waits."""
+    word = send(system, bob, "policy.test")
+    assert "Server certificate not" in system.put_off("friend@policy.test")
+    present(system, "policy")
+    system.retry_now()
+    system.world.wait_for(word, "friend@policy.test")
+    assert sessions(system, "mx.policy.test") == {"Untrusted", "Verified"}
