@@ -35,7 +35,7 @@ class FakeChannel:
     def main(self, verb: str, files: Iterable[File] = ()) -> bytes:
         self._step(f"channel main {verb}")
         self._deploy(self._find(LABEL_ROLE, "main"), files)
-        return self.refusals if verb == "refusals" else self.queue
+        return {"refusals": self.refusals, "resolver": self._world.resolver}.get(verb, self.queue)
 
     def account(self, name: str, public: str, verb: str, files: Iterable[File] = (), seconds: float = 60) -> bytes:
         self._step(f"channel {name} {verb}")

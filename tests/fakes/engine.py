@@ -78,6 +78,8 @@ class World:
     room: int = 1 << 40
     zones: dict[str, dict[tuple[str, str], frozenset[str]]] = field(default_factory=dict)
     """By the name server's container, what it serves."""
+    resolver: bytes = b"verified\n"
+    """What main prints of its resolver."""
     helpers: list[str] = field(default_factory=list)
     """Of accounts whose volumes are being worked on, the ids."""
 

@@ -206,11 +206,13 @@ def _tell_of_resolver(resolver: Resolver, system: System) -> None:
     whom = resolver.address or "the root servers"
     again = f"mailpod up {system.domain} --resolver ADDRESS"
     if resolver.state == "silent":
-        output.line(f"{whom} give no answers to main ({resolver.reason}); mail for the outside waits; name another: {again}")
+        output.line(
+            f"no answers of the DNS from {whom} ({resolver.reason}); mail for the outside waits; ask another: {again}"
+        )
     elif resolver.state == "bogus":
         output.line(
-            f"answers of {whom} are not signed as they should be ({resolver.reason}); mail for the outside waits;"
-            f" name a resolver that verifies (DNSSEC): {again}"
+            f"answers of the DNS from {whom} are not signed as they should be ({resolver.reason}); mail for the outside"
+            f" waits; ask another, one that gives signatures (DNSSEC): {again}"
         )
     elif resolver.state == "unverified":
         output.line("answers of the DNS are not verified: trust/anchors in the state folder is empty")

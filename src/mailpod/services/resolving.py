@@ -62,7 +62,7 @@ def _anchors(store: Store) -> list[str] | None:
     from dns.zonefile import read_rrsets
 
     try:
-        found = read_rrsets(path.read_text(), default_ttl=0)
+        found = read_rrsets(path.read_text(), rdclass=None, default_ttl=0)
     except (OSError, UnicodeDecodeError, DNSException) as error:
         raise InvalidInput(f"{path} cannot be used: {error}", _HINT) from error
     for rrset in found:
