@@ -6,7 +6,6 @@ import pytest
 from tests.e2e.support.engine import execute
 from tests.e2e.support.mail import compose, token
 from tests.e2e.support.system import Account, System
-from tests.e2e.support.wait import until
 
 pytestmark = pytest.mark.once
 

@@ -1,7 +1,6 @@
 """`mailpod up`, `down`, `status`, `apply`, `ca`, `demo`: the whole installation."""
 
 from dataclasses import asdict
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +17,6 @@ from mailpod.services import installation, relay_host
 from mailpod.services import status as status_service
 from mailpod.services.refusals import Refusals
 from mailpod.services.relay_host import RelayOptions
-from mailpod.services.resolving import Resolver
 from mailpod.services.status import ElementStatus
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -146,7 +144,7 @@ def status(json: Json = False) -> None:
                 "webmail": found.system.webmail(),
                 "ipv6": {"prefix": found.system.ipv6_subnet, "routed": found.system.ipv6_routed},
                 "relay_host": _relay_as_json(found.system),
-                "resolver": None if found.resolver is None else asdict(found.resolver),
+                "resolver": asdict(found.resolver),
                 "main": asdict(found.main),
                 "accounts": [asdict(element) for element in found.accounts],
                 "queue": None if queue is None else [asdict(message) for message in queue],
@@ -156,13 +154,11 @@ def status(json: Json = False) -> None:
         )
         return
     _tell_of_system(found.system)
-    if found.resolver and not ip_address(found.resolver.address or "::").is_loopback:
-        _tell_of_resolver(found.resolver, found.system)
     output.table(
         ("NAME", "DESIRED", "OBSERVED", "HEALTH", "IPV4", "IPV6", "MEMORY", "WAITING", "IMAGE"),
         (_row(element) for element in (found.main, *found.accounts)),
     )
-    for problem in tending.problems(found.tended):
+    for problem in (*resolving.problems(found.system, found.resolver), *tending.problems(found.tended)):
         output.line(problem)
     for element in found.accounts:
         if element.frozen:
@@ -200,22 +196,6 @@ def _tell_of_system(system: System) -> None:
     if system.relay_host:
         login = f" as {system.relay_user}" if system.relay_user else ""
         output.line(f"mail for the outside leaves through {system.relay_host}, port {system.relay_port}{login}")
-
-
-def _tell_of_resolver(resolver: Resolver, system: System) -> None:
-    whom = resolver.address or "the root servers"
-    again = f"mailpod up {system.domain} --resolver ADDRESS"
-    if resolver.state == "silent":
-        output.line(
-            f"no answers of the DNS from {whom} ({resolver.reason}); mail for the outside waits; ask another: {again}"
-        )
-    elif resolver.state == "bogus":
-        output.line(
-            f"answers of the DNS from {whom} are not signed as they should be ({resolver.reason}); mail for the outside"
-            f" waits; ask another, one that gives signatures (DNSSEC): {again}"
-        )
-    elif resolver.state == "unverified":
-        output.line("answers of the DNS are not verified: trust/anchors in the state folder is empty")
 
 
 def _refusals_as_json(one: Refusals) -> dict[str, Any]:

@@ -16,8 +16,8 @@ def render(system: System, anchors: Iterable[str] | None, authorities: str) -> d
     Without a resolver to ask, main's own begins at the root servers.
 
     Args:
-        anchors: what it trusts instead of the root's keys: DS or DNSKEY records, as lines of a master file; with none in
-            it, all answers are taken as they come.
+        anchors: what it trusts instead of the root's keys: DS or DNSKEY records, as lines of a master file; with none
+            in it, all answers are taken as they come.
         authorities: further certificates, PEM.
 
     Returns:

@@ -7,6 +7,7 @@ Both are the operator's, for networks with a root or an authority of their own.
 """
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 from mailpod.model import resolving
@@ -24,8 +25,8 @@ class Resolver:
 
     Attributes:
         address: whom it asks; empty for the root servers.
-        state: `verified`, `unverified` where the operator trusts all answers, `bogus` when what it hears is not signed as
-            it should be, `silent` when it hears nothing, `unknown` when main does not say.
+        state: `verified`, `unverified` where the operator trusts all answers, `bogus` when what it hears is not signed
+            as it should be, `silent` when it hears nothing, `unknown` when main does not say.
         reason: what it says itself of the last two.
     """
 
@@ -43,14 +44,38 @@ def tables(store: Store, system: System) -> dict[str, str]:
     return resolving.render(system, _anchors(store), _authorities(store))
 
 
-def resolver(context: Context) -> Resolver:
-    """What main's resolver does at this moment, asked for the root zone."""
+def resolver(context: Context, *, runs: bool) -> Resolver:
+    """What main's resolver does at this moment, asked for the root zone.
+
+    Args:
+        runs: main does.
+    """
     address = context.system.resolver
+    if not runs:
+        return Resolver(address, "unknown")
     try:
         state, _, reason = context.channel.main("resolver").decode(errors="replace").strip().partition(" ")
     except MailpodError:
         return Resolver(address, "unknown")
     return Resolver(address, state or "unknown", reason)
+
+
+def problems(system: System, found: Resolver) -> list[str]:
+    """What is wrong with main's resolver, and what to do; nothing on a machine where it is to reach nobody."""
+    if found.address and ip_address(found.address).is_loopback:
+        return []
+    whom = found.address or "the root servers"
+    again = f"mailpod up {system.domain} --resolver ADDRESS"
+    if found.state == "silent":
+        return [f"no answers of the DNS from {whom} ({found.reason}); mail for the outside waits; ask another: {again}"]
+    if found.state == "bogus":
+        return [
+            f"answers of the DNS from {whom} are not signed as they should be ({found.reason}); mail for the outside"
+            f" waits; ask another, one that gives signatures (DNSSEC): {again}"
+        ]
+    if found.state == "unverified":
+        return ["answers of the DNS are not verified: trust/anchors in the state folder is empty"]
+    return []
 
 
 def _anchors(store: Store) -> list[str] | None:

@@ -80,7 +80,7 @@ class Status:
         queue: what is known to wait in main and the accounts, None when none says.
         refusals: what main refused to accounts of late, None when it does not say.
         tended: what `mailpod tend` did last.
-        resolver: what main's resolver does, None when main is not running.
+        resolver: what main's resolver does.
     """
 
     system: System
@@ -89,7 +89,7 @@ class Status:
     queue: list[Message] | None
     refusals: list[Refusals] | None
     tended: Tended
-    resolver: Resolver | None
+    resolver: Resolver
 
 
 def status(context: Context) -> Status:
@@ -101,7 +101,7 @@ def status(context: Context) -> Status:
     accounts = context.store.accounts()
     with ThreadPoolExecutor(3) as pool:
         refused = pool.submit(_refusals, context, main, accounts)
-        resolving = pool.submit(resolver, context) if main and main.state == "running" else None
+        resolving = pool.submit(resolver, context, runs=main is not None and main.state == "running")
         measured = pool.submit(context.engine.memory, [w.name for w in workloads if w.state == "running"])
         queues = _queues(context, main, [a for a in accounts if _answers(by_id.get(a.id))])
         memory = measured.result()
@@ -123,7 +123,7 @@ def status(context: Context) -> Status:
         known,
         refused.result(),
         context.store.tended(),
-        resolving.result() if resolving else None,
+        resolving.result(),
     )
 
 

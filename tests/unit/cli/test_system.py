@@ -64,7 +64,7 @@ def test_a_bad_relay_host_ends_with_2_and_touches_nothing(mailpod, system, said,
 )
 def test_status_says_what_is_wrong_with_the_resolver_and_what_to_do(mailpod, system, said, told):
     system.up()
-    assert "DNS" not in mailpod("status").out
+    assert "of the DNS" not in mailpod("status").out
     system.world.resolver = said
     shown = mailpod("status").out
     assert told in shown
