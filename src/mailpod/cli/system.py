@@ -13,7 +13,7 @@ from mailpod.model.errors import InvalidInput
 from mailpod.model.plan import describe
 from mailpod.model.records import Dns, EngineKind, System
 from mailpod.services import demo as demonstration
-from mailpod.services import installation, relay_host
+from mailpod.services import installation, relay_host, resolving
 from mailpod.services import status as status_service
 from mailpod.services.refusals import Refusals
 from mailpod.services.relay_host import RelayOptions

@@ -69,10 +69,8 @@ def problems(system: System, found: Resolver) -> list[str]:
     if found.state == "silent":
         return [f"no answers of the DNS from {whom} ({found.reason}); mail for the outside waits; ask another: {again}"]
     if found.state == "bogus":
-        return [
-            f"answers of the DNS from {whom} are not signed as they should be ({found.reason}); mail for the outside"
-            f" waits; ask another, one that gives signatures (DNSSEC): {again}"
-        ]
+        wrong = f"answers of the DNS from {whom} are not signed as they should be ({found.reason})"
+        return [f"{wrong}; mail for the outside waits; ask another, one that gives signatures (DNSSEC): {again}"]
     if found.state == "unverified":
         return ["answers of the DNS are not verified: trust/anchors in the state folder is empty"]
     return []

@@ -173,13 +173,18 @@ class World:
         assert self.container
         put_file(self.container, folder, name, content, mode)
 
-    def attach(self, container: Container) -> bool:
-        """Connect the system under test under its fixed addresses. False when it already is."""
+    def attach(self, container: Container, ipv4: str = "") -> bool:
+        """Connect the system under test under its fixed addresses, or another under its own.
+
+        Returns:
+            False when it already is.
+        """
         container.reload()
         if self._name in container.attrs["NetworkSettings"]["Networks"]:
             return False
         network = self.engine.client.networks.get(self._name)
-        network.connect(container, ipv4_address=self.main_address, ipv6_address=str(self.ipv6_subnet[3]))
+        ipv6 = None if ipv4 else str(self.ipv6_subnet[3])
+        network.connect(container, ipv4_address=ipv4 or self.main_address, ipv6_address=ipv6)
         return True
 
     def attach_name_server(self, container: Container) -> str:
