@@ -131,7 +131,9 @@ class World:
         for name, text in self._texts.items():
             parts = (text[at : at + 255] for at in range(0, len(text), 255))
             records.append((f"{name}.", "TXT " + " ".join(f'"{part}"' for part in parts)))
-        return self.root.signed([*records, *self._records])
+        taken = {(name, data.split()[0]) for name, data in self._records}
+        kept = [(name, data) for name, data in records if (name, data.split()[0]) not in taken]
+        return self.root.signed([*kept, *self._records])
 
     def trust(self, state: Path) -> None:
         """Have the system of this state folder trust the outside's root zone."""
@@ -144,7 +146,7 @@ class World:
         self._serve()
 
     def serve(self, *records: tuple[str, str], forged: Collection[str] = ()) -> None:
-        """Have the DNS hold these records beside its own, each with its type and data after its name, and no others.
+        """Have the DNS hold these records, type and data after each name, beside its own or in their place.
 
         Args:
             forged: names whose records are not what was signed.
