@@ -41,7 +41,7 @@ def peer(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 
 def host(system: System) -> str:
-    """What the DNS calls main: its own name the engine itself knows, for all containers on a network with it, unsigned."""
+    """What the DNS calls main: to containers on a network with it the engine itself answers its own name, unsigned."""
     return f"mx.{system.domain}"
 
 
@@ -50,10 +50,8 @@ def published(system: System, address: str) -> list[tuple[str, str]]:
     records = system.cli.ok("dns", "show", "--json").json()["records"]
     lines = [(f"{one['name']}.", f"{one['type']} {one['data']}") for one in records]
     renamed = [(name.replace("mail.", "mx."), data.replace("mail.", "mx.")) for name, data in lines]
-    return [
-        *((n, d) for n, d in renamed if d.split()[0] not in {"A", "AAAA", "NS"}),
-        (f"{host(system)}.", f"A {address}"),
-    ]
+    kept = [(name, data) for name, data in renamed if data.split()[0] not in {"A", "AAAA", "NS"}]
+    return [*kept, (f"{host(system)}.", f"A {address}")]
 
 
 @pytest.fixture(scope="module")

@@ -44,6 +44,12 @@ def tables(store: Store, system: System) -> dict[str, str]:
     return resolving.render(system, _anchors(store), _authorities(store))
 
 
+def check(store: Store) -> None:
+    """Refuse what the operator wants trusted, if it is something else; raises like `tables`."""
+    _anchors(store)
+    _authorities(store)
+
+
 def resolver(context: Context, *, runs: bool) -> Resolver:
     """What main's resolver does at this moment, asked for the root zone.
 

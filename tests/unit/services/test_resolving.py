@@ -1,7 +1,7 @@
 import pytest
 
 from mailpod.model.errors import InvalidInput
-from mailpod.services import resolving
+from mailpod.services import installation, resolving
 from mailpod.services.resolving import Resolver
 
 DIGEST = "49AAC11D7B6F6446702E54A1607371607A1A41855200FD2CE1CDDE32F24E8FB5"
@@ -48,11 +48,13 @@ def test_anchors_are_lines_of_a_master_file(context, trust):
         ("authorities.pem", "-----BEGIN PRIVATE KEY-----\n"),
     ],
 )
-def test_a_file_that_holds_something_else_is_refused(context, trust, name, text):
+def test_a_file_that_holds_something_else_is_refused_before_anything_is_touched(system, context, trust, name, text):
     trust(name, text)
+    before = system.state()
     with pytest.raises(InvalidInput) as refused:
-        tables(context)
+        installation.up(context, context.system)
     assert name in str(refused.value)
+    assert system.state() == before
 
 
 def test_authorities_are_certificates_and_nothing_else(context, trust):
@@ -73,3 +75,12 @@ def test_authorities_are_certificates_and_nothing_else(context, trust):
 def test_what_main_says_of_its_resolver(system, context, said, found):
     system.world.resolver = said
     assert resolving.resolver(context, runs=True) == found
+
+
+def test_main_asks_another_resolver_and_the_root_servers_again(system):
+    system.up()
+    for asked, line in (("192.0.2.53", "forward-addr: 192.0.2.53"), (None, "forward-addr: 192.0.2.53")):
+        installation.up(system.process(), system.planned(resolver=asked))
+        assert line in system.tables()["unbound/system.conf"]
+    installation.up(system.process(), system.planned(resolver="none"))
+    assert "forward" not in system.tables()["unbound/system.conf"]
