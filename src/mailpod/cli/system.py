@@ -39,7 +39,8 @@ def up(
         int | None, typer.Option(help="Number added to every published port.", show_default=False)
     ] = None,
     resolver: Annotated[
-        str | None, typer.Option(help="DNS resolver to ask; none for the root servers, as at first.", show_default=False)
+        str | None,
+        typer.Option(help="DNS resolver to ask; none for the root servers, as at first.", show_default=False),
     ] = None,
     public_ipv4: Annotated[
         str | None,
