@@ -42,7 +42,13 @@ class SignedZone:
 
     def signed(self, records: Iterable[tuple[str, str]]) -> str:
         """The zone of these records, each with its type and data after its name, as a master file."""
-        text = "\n".join(f"{name} 1 IN {data}" for name, data in records)
+        held = list(records)
+        names = {name for name, _ in held}
+        # unbound as a server overlooks names that have nothing but others below them: its proofs that one is not there
+        # would be wrong (RFC 4592 section 2.2.2).
+        between = {above for name in names for above in _above(name)} - names
+        held += [(name, 'TXT ""') for name in sorted(between)]
+        text = "\n".join(f"{name} 1 IN {data}" for name, data in held)
         zone = dns.zone.from_text(text, origin=".", relativize=False)
         expiration = datetime.now(UTC) + timedelta(days=30)
         with zone.writer() as change:
@@ -56,3 +62,9 @@ class SignedZone:
         if words[0] not in self.forged or words[3] != "RRSIG" or words[4] in {"NSEC", "DNSKEY"}:
             return line
         return line[:-10] + ("A" if line[-10] != "A" else "B") + line[-9:]
+
+
+def _above(name: str) -> Iterable[str]:
+    """The names that it is below, but for the root."""
+    labels = name.removesuffix(".").split(".")
+    return [".".join(labels[number:]) + "." for number in range(1, len(labels))]
