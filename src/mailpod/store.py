@@ -238,6 +238,8 @@ class Store:
             ".dkim",
             ".dns",
             ".tend",
+            ".certificates",
+            ".acme",
             *(path.name for path in self.folder.glob(".move-*")),
         )
         for name in (

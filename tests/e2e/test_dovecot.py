@@ -262,7 +262,7 @@ def test_of_two_copies_that_come_at_the_same_moment_one_waits_for_the_other(
     script = f"""
         file=$(grep -rl {word} /data/home/Maildir/new /data/home/Maildir/cur)
         cp $file /tmp/again
-        ask() {{ /usr/lib/mailpod/stack/delivered {dora.address} < /tmp/again; echo $?; }}
+        ask() {{ /usr/lib/mailpod/mailbox/delivered {dora.address} < /tmp/again; echo $?; }}
         mv $file /tmp/taken-away
         ask
         {{ sleep 1; mv /tmp/taken-away $file; }} &

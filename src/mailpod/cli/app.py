@@ -11,7 +11,21 @@ import typer
 from typer.exceptions import TyperException
 
 from mailpod import __version__
-from mailpod.cli import account, alias, app_password, dkim, dns, engine, moving, node, output, system, tending
+from mailpod.cli import (
+    account,
+    alias,
+    app_password,
+    certificate,
+    dkim,
+    dns,
+    engine,
+    moving,
+    node,
+    output,
+    system,
+    tending,
+    upgrade,
+)
 from mailpod.cli.state import options
 from mailpod.model.errors import InvalidInput, MailpodError
 
@@ -29,9 +43,11 @@ app.add_typer(account.app, name="account")
 app.add_typer(alias.app, name="alias")
 app.add_typer(dns.app, name="dns")
 app.add_typer(dkim.app, name="dkim")
+app.add_typer(certificate.app, name="certificate")
 app.add_typer(node.app, name="node")
 app.add_typer(engine.app, name="engine")
 system.register(app)
+upgrade.register(app)
 tending.register(app)
 
 _GLOBAL = {"--state", "--instance"}
