@@ -149,7 +149,8 @@ def test_main_comes_back_by_compose_alone(undamaged: System, alice: Account) -> 
     """With the files that `up` wrote, and without the control plane: tables and certificates are on its volume."""
     undamaged.main.remove(force=True)
     state = undamaged.cli.state
-    files = ("--file", str(ROOT / "compose.yaml"), "--file", str(state / "compose.override.json"))
+    paths = (ROOT / "compose.yaml", *state.glob("compose.override.json"))
+    files = [word for path in paths for word in ("--file", str(path))]
     project = ("--project-name", undamaged.engine.instance, "--env-file", str(state / "compose.env"))
     subprocess.run([*command(), *project, *files, "up", "--detach"], check=True)
     undamaged.world.attach(undamaged.main)

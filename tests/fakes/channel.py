@@ -54,7 +54,8 @@ class FakeChannel:
         self._deploy(container, files)
         if verb == "examine":
             return self._examined(container)
-        return {"refusals": self.refusals, "queue": self.queue}.get(verb, b"")
+        said = {"refusals": self.refusals, "queue": self.queue, "resolver": self._world.resolver}
+        return said.get(verb, b"")
 
     def account(self, name: str, public: str, verb: str, files: Iterable[File] = (), seconds: float = 60) -> bytes:
         self._step(f"channel {name} {verb}")

@@ -80,6 +80,8 @@ class World:
     """By the name server's container, what it serves."""
     strangers: set[str] = field(default_factory=set)
     """Ids of accounts that have a file of another user's on their volume."""
+    resolver: bytes = b"verified\n"
+    """What main prints of its resolver."""
     helpers: list[str] = field(default_factory=list)
     """Of accounts whose volumes are being worked on, the ids."""
 

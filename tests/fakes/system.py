@@ -17,7 +17,7 @@ from mailpod.model.dkim import SigningKey, SigningKeys
 from mailpod.model.records import Account, Node, System, now
 from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_ROLE, Machine
 from mailpod.model.tables import render
-from mailpod.services import accounts, dns, images, installation, passwords, ports, signing
+from mailpod.services import accounts, dns, images, installation, passwords, ports, resolving, signing
 from mailpod.services import relay_host as relay_service
 from mailpod.services.context import Context
 from mailpod.services.nameserver import sets
@@ -201,8 +201,9 @@ class FakeSystem:
         rendered = render(context.system, wanted.values(), self.store.aliases(), secrets, keys, self.store.deleted())
         relay = relay_service.credentials(self.store, context.system)
         rendered |= relay_host.render(context.system, relay)
+        found = resolving.tables(self.store, context.system)
         kept = {state_copy.TABLE: current(context, context.system).text()}
-        assert self.tables() == rendered | web.render(context.system) | kept
+        assert self.tables() == rendered | found | web.render(context.system) | kept
         kept = {path.stem for path in (self.folder / "secrets" / "relay_host").glob("*.toml")}
         assert kept == {context.system.relay_credentials} - {""}
         if context.system.dns == "built-in":

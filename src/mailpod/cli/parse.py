@@ -23,6 +23,7 @@ from mailpod.model.records import (
     Limits,
     now,
 )
+from mailpod.services.resolving import certificates
 
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?")
@@ -238,17 +239,7 @@ def authority(path: Path) -> str:
     if str(path) == "none":
         return ""
     hint = "give a PEM file of the authority's certificate"
-    text = _text(path, "the certificate", hint)
-    if "PRIVATE KEY" in text:
-        raise InvalidInput(f"{path} holds a private key", hint)
-    from cryptography.hazmat.primitives.serialization import Encoding
-    from cryptography.x509 import load_pem_x509_certificates
-
-    try:
-        found = load_pem_x509_certificates(text.encode())
-    except ValueError as error:
-        raise InvalidInput(f"{path} holds no certificate", hint) from error
-    return "".join(one.public_bytes(Encoding.PEM).decode() for one in found)
+    return certificates(path, _text(path, "the certificate", hint), hint)
 
 
 def confirm(question: str, *, yes: bool) -> None:

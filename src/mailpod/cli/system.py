@@ -15,7 +15,7 @@ from mailpod.model import layout
 from mailpod.model.errors import InvalidInput
 from mailpod.model.plan import describe
 from mailpod.model.records import Antivirus, Dns, EngineKind, System
-from mailpod.services import acme_options, installation, relay_host
+from mailpod.services import acme_options, installation, relay_host, resolving
 from mailpod.services import demo as demonstration
 from mailpod.services import status as status_service
 from mailpod.services.acme_options import AcmeOptions
@@ -43,7 +43,8 @@ def up(
         int | None, typer.Option(help="Number added to every published port.", show_default=False)
     ] = None,
     resolver: Annotated[
-        str | None, typer.Option(help="DNS resolver to ask; the engine's own by default.", show_default=False)
+        str | None,
+        typer.Option(help="DNS resolver to ask; none for the root servers, as at first.", show_default=False),
     ] = None,
     public_ipv4: Annotated[
         str | None,
@@ -178,6 +179,7 @@ def status(json: Json = False) -> None:
                 "webmail": found.system.webmail(),
                 "ipv6": {"prefix": found.system.ipv6_subnet, "routed": found.system.ipv6_routed},
                 "relay_host": _relay_as_json(found.system),
+                "resolver": asdict(found.resolver),
                 "main": asdict(found.main),
                 "antivirus": None if found.antivirus is None else asdict(found.antivirus),
                 "accounts": [asdict(element) for element in found.accounts],
@@ -195,7 +197,8 @@ def status(json: Json = False) -> None:
         (_row(element) for element in (found.main, *filter(None, [found.antivirus]), *found.accounts)),
     )
     _tell_of_antivirus(found)
-    for problem in (*tending.problems(found.tended), *certificate.problems(found.certificates)):
+    problems = resolving.problems(found.system, found.resolver)
+    for problem in (*problems, *tending.problems(found.tended), *certificate.problems(found.certificates)):
         output.line(problem)
     _tell_of_accounts(found)
     for message in (queue or [])[:_SHOWN]:

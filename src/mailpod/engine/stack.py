@@ -19,7 +19,7 @@ from mailpod.model.errors import EngineUnreachable, MailpodError
 # Processes are limited from here on ("limits.pids").
 _VERSION = "3.9"
 # init sees to "no-new-privileges" and the supervisor to the restarts of what is inside.
-_UNKNOWN = ("container_name", "profiles", "restart", "security_opt", "dns_opt", "tmpfs", "pids_limit")
+_UNKNOWN = ("container_name", "profiles", "restart", "security_opt", "tmpfs", "pids_limit")
 _SOCKET = "unix:///var/run/docker.sock"
 
 

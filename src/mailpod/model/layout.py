@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_address
 
 from mailpod.model import networks
 from mailpod.model.archive import File
@@ -314,13 +313,8 @@ def compose_override(system: System, *, guarded: bool) -> str:
     main: dict[str, object] = {}
     nameserver: dict[str, object] = {}
     antivirus: dict[str, object] = {}
-    if system.resolver:
-        main["dns"] = [system.resolver]
-        if system.antivirus != "none":
-            antivirus["dns"] = [system.resolver]
-        if ip_address(system.resolver).is_loopback:
-            # Nobody is there to ask, so nothing is worth waiting for.
-            main["dns_opt"] = ["timeout:1", "attempts:1"]
+    if system.resolver and system.antivirus != "none":
+        antivirus["dns"] = [system.resolver]
     if guarded and _routed(system):
         # In gateway mode "routed" a host's port has no meaning, and its address says only which family is meant.
         main["ports"] = [{"target": port, "host_ip": "::"} for port in (*PORTS.values(), 22)]
@@ -330,10 +324,11 @@ def compose_override(system: System, *, guarded: bool) -> str:
     more = list(enumerate(desired_networks(system)))[1:]
     if more:
         main["networks"] = {one.name: _attached(system, index) for index, one in more}
-    if not main:
+    told = {"main": main, "dns": nameserver, "antivirus": antivirus}
+    services = {name: one for name, one in told.items() if one}
+    if not services:
         return ""
-    services = {"main": main, "dns": nameserver, "antivirus": antivirus}
-    document: dict[str, object] = {"services": {name: one for name, one in services.items() if one}}
+    document: dict[str, object] = {"services": services}
     if more:
         document["networks"] = {one.name: _network(system, one) for _, one in more}
     return json.dumps(document, indent=2) + "\n"

@@ -101,7 +101,8 @@ class System(_Record):
         bind: IPv4 address of the host on which main's ports are published.
         port_base: number added to every published port.
         public_ipv4: the host's address for the outside; empty when it is `bind`, or not known.
-        resolver: address of the DNS resolver main asks; empty for the engine's own.
+        resolver: address of the DNS resolver that main and the accounts ask; when empty, main asks the root servers,
+            and the accounts the engine's own.
         dns: who serves the zone.
         antivirus: what looks for viruses in mail.
         relay_host: name or address of the mail server through which everything leaves for the outside; empty when it

@@ -16,7 +16,7 @@ from mailpod.model.records import EVERYWHERE, PORTS, Antivirus, Dns, EngineKind,
 from mailpod.model.relay_host import RelayCredentials
 from mailpod.model.spec import LABEL_ROLE
 from mailpod.services import antivirus as antivirus_service
-from mailpod.services import held_images, images, networks, ports, relay_host
+from mailpod.services import held_images, images, networks, ports, relay_host, resolving
 from mailpod.services.channel import ChannelClosed
 from mailpod.services.context import Context
 from mailpod.services.founding import swarm_of_one
@@ -47,6 +47,7 @@ def planned(
 
     Args:
         ipv6_prefix: one that is routed to this host; `none` for unique local addresses again.
+        resolver: whom to ask for names; `none` for the root servers again.
         public_ipv4: the machine's address for the outside; at first the one it reaches others from, if that is public.
         antivirus: what looks for viruses in mail; nothing at first.
         dns: who serves the zone; at first the system itself, if nobody else on this machine does.
@@ -77,14 +78,14 @@ def planned(
         _check_address(bind, "--bind", four=True)
     if public_ipv4 is not None:
         _check_address(public_ipv4, "--public-ipv4", four=True)
-    if resolver:
+    if resolver and resolver != "none":
         _check_address(resolver, "--resolver", four=False)
     if port_base is not None and not 0 <= port_base <= 65535 - max(PORTS.values()):
         raise InvalidInput(f"--port-base {port_base} is out of range", f"give 0 to {65535 - max(PORTS.values())}")
     update = {
         "bind": bind,
         "port_base": port_base,
-        "resolver": resolver,
+        "resolver": "" if resolver == "none" else resolver,
         "public_ipv4": public_ipv4,
         "dns": dns,
         "antivirus": antivirus,
@@ -173,6 +174,7 @@ def _check_up(context: Context, system: System) -> System | None:
     elif before.engine != system.engine:
         raise MailpodError(f"{before.domain} was brought to another engine meanwhile", "try again")
     networks.check_prefix(context, system)
+    resolving.check(context.store)
     if context.engine_is_here:
         antivirus_service.check(before, system)
         ports.check(system, ports.held(context, before, system))

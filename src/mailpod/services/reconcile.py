@@ -11,7 +11,7 @@ from mailpod.model.plan import Create, Halt, Remove, Replace, Start, Step, descr
 from mailpod.model.records import Account
 from mailpod.model.spec import LABEL_ID, LABEL_ROLE, Workload
 from mailpod.model.tables import render
-from mailpod.services import dns, purging
+from mailpod.services import dns, purging, resolving
 from mailpod.services import relay_host as relay_service
 from mailpod.services.channel import ChannelClosed
 from mailpod.services.context import Context
@@ -59,8 +59,9 @@ def _table_files(context: Context) -> list[File]:
         [one for one in context.store.deleted() if not one.purge],
     )
     outward = relay_host.render(system, relay_service.credentials(context.store, system))
+    found = resolving.tables(context.store, system)
     kept = {state_copy.TABLE: current(context, system).text()}
-    return layout.table_files(tables | outward | web.render(system) | kept)
+    return layout.table_files(tables | outward | found | web.render(system) | kept)
 
 
 def steps(context: Context) -> list[Step]:

@@ -12,6 +12,7 @@ from mailpod.services.context import Context
 from mailpod.services.held_images import upgradable
 from mailpod.services.queues import Message, answers, queues_of
 from mailpod.services.refusals import Refusals, refusals
+from mailpod.services.resolving import Resolver, resolver
 
 if TYPE_CHECKING:
     from mailpod.services.certificate_views import CertificateView
@@ -60,6 +61,7 @@ class Status:
         refusals: what main refused to accounts of late, None when it does not say.
         upgradable: names of accounts, and `main`, for which there is a newer image than they have.
         tended: what `mailpod tend` did last.
+        resolver: what main's resolver does.
         certificates: what main and the accounts show clients.
     """
 
@@ -71,6 +73,7 @@ class Status:
     refusals: list[Refusals] | None
     upgradable: list[str]
     tended: Tended
+    resolver: Resolver
     certificates: "list[CertificateView]"
 
 
@@ -84,8 +87,9 @@ def status(context: Context) -> Status:
     main = by_role.get("main")
     by_id = {w.labels.get(LABEL_ID): w for w in workloads}
     accounts = context.store.accounts()
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(3) as pool:
         refused = pool.submit(_refusals, context, main, accounts)
+        resolving = pool.submit(resolver, context, runs=main is not None and main.state == "running")
         measured = pool.submit(context.engine.memory, [w.name for w in workloads if w.state == "running"])
         queues = queues_of(context, main, [a for a in accounts if answers(by_id.get(a.id))])
         memory = measured.result()
@@ -109,6 +113,7 @@ def status(context: Context) -> Status:
         refused.result(),
         upgradable(context.system, accounts),
         context.store.tended(),
+        resolving.result(),
         views(context),
     )
 

@@ -43,6 +43,7 @@ class SwarmSystem(System):
 
     def up(self) -> None:
         """Deploy it, and add the other machines to a Swarm."""
+        self.world.trust(self.cli.state)
         self.cli.ok("up", self.domain, "--engine", self._kind, "--resolver", self.world.address, seconds=300)
         self.authority.write_text(self.cli.ok("ca").out)
         self.world.start()

@@ -79,6 +79,7 @@ class System:
 
     def up(self) -> None:
         """Deploy it with the launcher and let the outside reach it."""
+        self.world.trust(self.cli.state)
         self.cli.ok(
             *("up", self.domain, "--port-base", str(self.port_base), "--resolver", self.world.address),
             *("--ipv6-prefix", self.prefix),

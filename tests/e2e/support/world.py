@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import secrets
+from collections.abc import Collection
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from docker.types import IPAMConfig, IPAMPool
 from tests.e2e.support.engine import LABEL_INSTANCE, Engine, execute, get_files, put_file
 from tests.e2e.support.mail import parse, smtp
 from tests.e2e.support.wait import until
+from tests.e2e.support.zone import SignedZone
 
 SOURCE = Path(__file__).resolve().parents[2] / "outside"
 IMAGE = "mailpod/outside:test"
@@ -43,6 +45,8 @@ class World:
         self.ipv6_subnet = ipaddress.IPv6Network((prefix, 64))
         self.container: Container | None = None
         self._texts: dict[str, str] = {}
+        self._records: list[tuple[str, str]] = []
+        self.root = SignedZone()
 
     @property
     def address(self) -> str:
@@ -73,7 +77,7 @@ class World:
             IMAGE,
             name=self._name,
             hostname="mx.outside.test",
-            environment={"ZONE": self.zone()},
+            environment={"ZONE": self.zone(), "ANCHOR": self.root.anchor},
             labels={LABEL_INSTANCE: self.engine.instance},
             host_config=host,
             networking_config=network,
@@ -127,11 +131,31 @@ class World:
         for name, text in self._texts.items():
             parts = (text[at : at + 255] for at in range(0, len(text), 255))
             records.append((f"{name}.", "TXT " + " ".join(f'"{part}"' for part in parts)))
-        return "\n".join(f"{name} 1 IN {data}" for name, data in records)
+        taken = {(name, data.split()[0]) for name, data in self._records}
+        kept = [(name, data) for name, data in records if (name, data.split()[0]) not in taken]
+        return self.root.signed([*kept, *self._records])
+
+    def trust(self, state: Path) -> None:
+        """Have the system of this state folder trust the outside's root zone."""
+        (state / "trust").mkdir(parents=True)
+        (state / "trust" / "anchors").write_text(f"{self.root.anchor}\n")
 
     def publish(self, texts: dict[str, str]) -> None:
         """Add TXT records to the DNS, by name."""
         self._texts |= texts
+        self._serve()
+
+    def serve(self, *records: tuple[str, str], forged: Collection[str] = ()) -> None:
+        """Have the DNS hold these records, type and data after each name, beside its own or in their place.
+
+        Args:
+            forged: names whose records are not what was signed.
+        """
+        self._records = list(records)
+        self.root.forged = forged
+        self._serve()
+
+    def _serve(self) -> None:
         self.give("/run", "root.zone", f"{self.zone()}\n".encode())
         self.run("sh", "-c", "kill -HUP $(pidof unbound)")
         until(self._answers, "the outside's servers")
@@ -151,13 +175,18 @@ class World:
         assert self.container
         put_file(self.container, folder, name, content, mode)
 
-    def attach(self, container: Container) -> bool:
-        """Connect the system under test under its fixed addresses. False when it already is."""
+    def attach(self, container: Container, ipv4: str = "") -> bool:
+        """Connect the system under test under its fixed addresses, or another under its own.
+
+        Returns:
+            False when it already is.
+        """
         container.reload()
         if self._name in container.attrs["NetworkSettings"]["Networks"]:
             return False
         network = self.engine.client.networks.get(self._name)
-        network.connect(container, ipv4_address=self.main_address, ipv6_address=str(self.ipv6_subnet[3]))
+        ipv6 = None if ipv4 else str(self.ipv6_subnet[3])
+        network.connect(container, ipv4_address=ipv4 or self.main_address, ipv6_address=ipv6)
         return True
 
     def attach_name_server(self, container: Container) -> str:

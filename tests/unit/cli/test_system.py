@@ -4,6 +4,8 @@ import sys
 
 import pytest
 
+from mailpod.services import installation
+
 
 @pytest.fixture
 def said(monkeypatch):
@@ -50,3 +52,23 @@ def test_a_bad_relay_host_ends_with_2_and_touches_nothing(mailpod, system, said,
     assert len(refused.lines) == 2, refused.err
     assert "secret" not in refused.err
     assert system.state() == before
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (b"silent SERVFAIL\n", "no answers of the DNS from the root servers (SERVFAIL); mail for the outside waits"),
+        (b"bogus signature crypto failed\n", "not signed as they should be (signature crypto failed)"),
+        (b"unverified\n", "answers of the DNS are not verified"),
+    ],
+)
+def test_status_says_what_is_wrong_with_the_resolver_and_what_to_do(mailpod, system, said, told):
+    system.up()
+    assert "of the DNS" not in mailpod("status").out
+    system.world.resolver = said
+    shown = mailpod("status").out
+    assert told in shown
+    assert json.loads(mailpod("status", "--json").out)["resolver"]["state"] == said.split()[0].decode()
+    # On a machine that is not to reach anybody nothing is wrong with that.
+    installation.up(system.process(), system.planned(resolver="127.0.0.1"))
+    assert told not in mailpod("status").out

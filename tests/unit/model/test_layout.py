@@ -109,17 +109,12 @@ def test_compose_is_told_no_more_than_is_needed():
     plain = SYSTEM.model_copy(update={"networks": SYSTEM.networks[:1], "resolver": ""})
     assert layout.compose_override(plain, guarded=False) == ""
     assert layout.compose_override(plain, guarded=True) == ""
+    # Main's own resolver asks it, and knows from a table.
     asked = plain.model_copy(update={"resolver": "192.0.2.53"})
-    assert json.loads(layout.compose_override(asked, guarded=True)) == {"services": {"main": {"dns": ["192.0.2.53"]}}}
+    assert layout.compose_override(asked, guarded=True) == ""
     scanned = asked.model_copy(update={"antivirus": "clamav"})
     services = json.loads(layout.compose_override(scanned, guarded=True))["services"]
-    assert services["antivirus"] == {"dns": ["192.0.2.53"]}
-
-
-def test_main_does_not_wait_for_a_resolver_that_nobody_is():
-    nobody = SYSTEM.model_copy(update={"networks": SYSTEM.networks[:1], "resolver": "127.0.0.1"})
-    main = json.loads(layout.compose_override(nobody, guarded=False))["services"]["main"]
-    assert main["dns_opt"] == ["timeout:1", "attempts:1"]
+    assert services == {"antivirus": {"dns": ["192.0.2.53"]}}
 
 
 def test_main_is_on_every_network():
