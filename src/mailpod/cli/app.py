@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from mailpod import __version__
-from mailpod.cli import account, alias, app_password, dkim, dns, engine, moving, node, output, system, tending
+from mailpod.cli import account, alias, app_password, backup, dkim, dns, engine, moving, node, output, system, tending
 from mailpod.cli.state import options
 from mailpod.model.errors import InvalidInput, MailpodError
 
@@ -27,6 +27,7 @@ account.app.add_typer(app_password.app, name="app-password")
 moving.register(account.app)
 app.add_typer(account.app, name="account")
 app.add_typer(alias.app, name="alias")
+app.add_typer(backup.app, name="backup")
 app.add_typer(dns.app, name="dns")
 app.add_typer(dkim.app, name="dkim")
 app.add_typer(node.app, name="node")

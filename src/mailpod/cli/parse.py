@@ -196,6 +196,20 @@ def only_line() -> str:
     return line
 
 
+def two_keys(path: Path) -> tuple[str, str]:
+    """The two lines of a file of keys, or of standard input when it is `-`.
+
+    Raises:
+        InvalidInput: the file cannot be read, or has not two lines.
+    """
+    hint = "give the key's id in the first line, the secret in the second"
+    text = sys.stdin.read(_LONGEST_LINE) if str(path) == "-" and sys.stdin else _text(path, "the keys", hint)
+    lines = text.split()
+    if len(lines) != 2:
+        raise InvalidInput(f"{path} has not two keys", hint)
+    return lines[0], lines[1]
+
+
 def authority(path: Path) -> str:
     """Certificates from a PEM file; empty for `none`.
 

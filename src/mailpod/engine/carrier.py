@@ -1,10 +1,12 @@
 """What an engine does with the volumes of accounts, wherever they are, beside having containers use them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from mailpod.engine import helpers
+from mailpod.engine import depots, helpers
 from mailpod.engine.api import EngineApi, said_plainly
+from mailpod.model.depot import Depot
 from mailpod.model.errors import MailpodError
 from mailpod.model.spec import WorkloadSpec
 
@@ -63,6 +65,23 @@ class Carrier(ABC):
             engine.make_volume(spec)
             helpers.unpack(engine.client, spec, archive)
 
+    def at_depot(self, depot: Depot, words: Sequence[str], given: Iterable[bytes] = ()) -> Iterator[bytes]:
+        """Run a verb of `images/backup/repository` on this machine."""
+        with said_plainly():
+            yield from depots.at_depot(self.on("").client, depot, words, given)
+
+    def back_up(self, spec: WorkloadSpec, depot: Depot, folder: str, told: Callable[[int], None]) -> bytes:
+        """Put what lies in a folder of the volume into the repository."""
+        with said_plainly():
+            return depots.save(self.on("").client, self._with(spec, depot).client, spec, depot, folder, told)
+
+    def bring_back(self, spec: WorkloadSpec, depot: Depot, snapshot: str, told: Callable[[int], None]) -> None:
+        """Make the volume of what lies in the repository."""
+        with said_plainly():
+            engine = self._with(spec, depot)
+            engine.make_volume(spec)
+            depots.restore(self.on("").client, engine.client, spec, depot, snapshot, told)
+
     def helpers(self, instance: str) -> set[str]:
         """Ids of the accounts whose volumes are being looked into or carried, or were when that was cut short."""
         with said_plainly():
@@ -73,6 +92,10 @@ class Carrier(ABC):
         with said_plainly():
             for node in self.up():
                 helpers.remove(self.on(node).client, instance, account)
+
+    def _with(self, spec: WorkloadSpec, depot: Depot) -> EngineApi:
+        """The engine of that machine, with the image that backups are made with."""
+        return self._ready(replace(spec, image=depot.image))
 
     def _ready(self, spec: WorkloadSpec) -> EngineApi:
         """The engine of that machine, with the image."""

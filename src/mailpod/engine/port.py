@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mailpod.model.archive import File
+from mailpod.model.depot import Depot
 from mailpod.model.spec import EngineInfo, Machine, Network, Workload, WorkloadSpec
 
 Progress = Callable[[str], None]
@@ -170,6 +171,44 @@ class Engine(Protocol):
 
     def unpack_volume(self, spec: WorkloadSpec, archive: Iterable[bytes]) -> None:
         """Make a volume of the tree in a tar; it is on disk when this returns."""
+
+    def at_depot(self, depot: Depot, words: Sequence[str], given: Iterable[bytes] = ()) -> Iterator[bytes]:
+        """Run a verb of `images/backup/repository` beside a repository.
+
+        Args:
+            given: its standard input.
+
+        Returns:
+            What it writes to standard output, in pieces.
+
+        Raises:
+            DepotError: it failed.
+        """
+
+    def back_up(self, spec: WorkloadSpec, depot: Depot, folder: str, told: Callable[[int], None]) -> bytes:
+        """Put what lies in a folder of a volume into a repository, whole or not at all.
+
+        Args:
+            folder: as a container sees it that has the volume at its mount point.
+            told: how many bytes have been carried so far.
+
+        Returns:
+            What restic(1) said, JSON a line, the last of which sums up.
+
+        Raises:
+            DepotError: it failed.
+        """
+
+    def bring_back(self, spec: WorkloadSpec, depot: Depot, snapshot: str, told: Callable[[int], None]) -> None:
+        """Make a volume of what lies in a repository; it is on disk when this returns.
+
+        Args:
+            snapshot: id of the one that is meant.
+            told: how many bytes have been carried so far.
+
+        Raises:
+            DepotError: it failed.
+        """
 
     def helpers(self, instance: str) -> set[str]:
         """Ids of the accounts whose volumes the calls above work on, or did when they were cut short."""

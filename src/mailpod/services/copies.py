@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from mailpod.model.depot import BESIDE
 from mailpod.model.errors import MailpodError, NotFound
 from mailpod.model.records import Account
 from mailpod.model.spec import WorkloadSpec
@@ -89,13 +90,20 @@ def leftovers(context: Context) -> list[Callable[[], None]]:
     """What is to be done about moves that were cut short, a call each."""
     at_work = context.engine.helpers(context.instance)
     known = [*context.store.accounts(), *context.store.deleted()]
-    strays = at_work - {account.id for account in known}
+    strays = at_work - {account.id for account in known} - {BESIDE}
     remove = partial(context.engine.remove_helpers, context.instance)
     return [
         *(partial(_tidy, context, account) for account in known if account.copies or account.id in at_work),
         *(partial(_look_after, context, account) for account in known if account.kept),
         *(partial(remove, one) for one in strays),
+        *([partial(_end_beside, context)] if BESIDE in at_work else []),
     ]
+
+
+def _end_beside(context: Context) -> None:
+    """End what commands that were killed have left beside repositories, unless somebody is at work there."""
+    with contextlib.suppress(MailpodError), context.store.lock(BESIDE, seconds=0):
+        context.engine.remove_helpers(context.instance, BESIDE)
 
 
 def _tidy(context: Context, account: Account) -> None:

@@ -57,6 +57,7 @@ class Image:
 COMMON = Image("mailpod/common", "common")
 MAIN = Image("mailpod/main", "main", base=COMMON)
 DNS = Image("mailpod/dns", "dns")
+BACKUP = Image("mailpod/backup", "backup")
 _STACKS: tuple[Stack, ...] = get_args(Stack)
 ACCOUNT = {
     stack: Image(f"mailpod/account-{stack}", "account", stack, COMMON, frozenset(_STACKS) - {stack})

@@ -1,0 +1,133 @@
+"""Containers of a moment that make backups and read them: one beside the repository, one on an account's volume.
+
+restic runs on the volume, without a network and without a way to the repository. What it wants there goes through its input
+and output, the engines' API and another container, on this machine, which lets it add and read, and remove nothing.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from typing import Any
+
+import docker.types
+
+from mailpod.engine.helpers import READS, WRITES, Helper, contained
+from mailpod.model.depot import BESIDE, LOCKED, MISSING, WRONG_KEY, Depot, DepotError
+from mailpod.model.spec import LABEL_ID, LABEL_INSTANCE, WorkloadSpec
+
+_TOOLS = "/usr/lib/mailpod/backup"
+_MEMORY = 1024 * 1024 * 1024
+_THREADS = 256
+_TMPFS = {"/run": "noexec,nosuid,nodev,mode=755", "/tmp": "noexec,nosuid,nodev"}  # noqa: S108  (inside the container)
+_HOST: dict[str, Any] = {"mem_limit": _MEMORY, "pids_limit": _THREADS, "tmpfs": _TMPFS}
+
+
+def at_depot(api: Any, depot: Depot, words: Sequence[str], given: Iterable[bytes] = ()) -> Iterator[bytes]:  # noqa: ANN401
+    """Run a verb of `images/backup/repository`; what it writes to standard output, in pieces.
+
+    Args:
+        given: its standard input.
+    """
+    with ThreadPoolExecutor(1) as pool, _beside(api, depot, words, BESIDE) as running:
+        pool.submit(running.give, chain([depot.key_and_ways()], given))
+        yield from running.output()
+        _check(running, depot)
+
+
+def save(
+    here: Any,  # noqa: ANN401
+    api: Any,  # noqa: ANN401
+    spec: WorkloadSpec,
+    depot: Depot,
+    folder: str,
+    told: Callable[[int], None],
+) -> bytes:
+    """Put what lies in a folder of the volume into the repository.
+
+    Args:
+        here: the engine of this machine.
+        api: that of the machine which has the volume.
+        told: how many bytes have been carried so far.
+
+    Returns:
+        What restic said, JSON a line.
+    """
+    return _joined(here, api, spec, depot, ["save", folder], told, writes=False)
+
+
+def restore(
+    here: Any,  # noqa: ANN401
+    api: Any,  # noqa: ANN401
+    spec: WorkloadSpec,
+    depot: Depot,
+    snapshot: str,
+    told: Callable[[int], None],
+) -> None:
+    """Fill a volume from the repository."""
+    _joined(here, api, spec, depot, ["restore", snapshot], told, writes=True)
+
+
+def _joined(
+    here: Any,  # noqa: ANN401
+    api: Any,  # noqa: ANN401
+    spec: WorkloadSpec,
+    depot: Depot,
+    words: Sequence[str],
+    told: Callable[[int], None],
+    *,
+    writes: bool,
+) -> bytes:
+    mount = docker.types.Mount(spec.mount, spec.volume, type="volume", read_only=not writes, no_copy=True)
+    command = [f"{_TOOLS}/volume", *words]
+    capabilities = WRITES if writes else READS
+    # The pool comes first: it waits for its thread, which ends when the containers are gone.
+    with (
+        ThreadPoolExecutor(1) as pool,
+        _beside(here, depot, ["serve"], depot.element) as beside,
+        contained(api, depot.image, command, _labels(depot, depot.element), [mount], capabilities, **_HOST) as running,
+    ):
+        count = told if not writes else _nothing
+        back = pool.submit(beside.give, chain([depot.key_and_ways()], running.output()), count)
+        running.give(chain([depot.key()], beside.output()), told if writes else _nothing)
+        back.result()
+        # What went wrong beside the repository is why this one failed, if both did.
+        if beside.code():
+            _check(beside, depot)
+        _check(running, depot)
+        return running.said
+
+
+def _nothing(_count: int) -> None:
+    pass
+
+
+@contextlib.contextmanager
+def _beside(api: Any, depot: Depot, words: Sequence[str], element: str) -> Iterator[Helper]:  # noqa: ANN401
+    mounts = [docker.types.Mount("/repository", depot.folder, type="bind")] if depot.folder else []
+    # What lies elsewhere is reached as from the machine itself.
+    network = "none" if depot.folder else "host"
+    command = [f"{_TOOLS}/repository", depot.path, *words]
+    with contained(
+        api, depot.image, command, _labels(depot, element), mounts, WRITES, **_HOST, network_mode=network
+    ) as running:
+        yield running
+
+
+def _labels(depot: Depot, element: str) -> dict[str, str]:
+    return {LABEL_INSTANCE: depot.instance, LABEL_ID: element}
+
+
+def _check(running: Helper, depot: Depot) -> None:
+    code = running.code()
+    if not code:
+        return
+    lines = [line for line in running.said.decode(errors="replace").splitlines() if line.strip()]
+    said = lines[-1] if lines else f"exit code {code}"
+    known = {
+        MISSING: ("there is no backup of this there", "see: mailpod backup list"),
+        LOCKED: ("the repository is locked", "see that no other system uses it"),
+        WRONG_KEY: ("the key is not that of the repository", "give the one that `mailpod backup key` printed"),
+    }
+    what, hint = known.get(code, (f"the repository of the backup: {said}", "see that it can be reached, and is whole"))
+    raise DepotError(what, hint, code)
