@@ -11,7 +11,21 @@ import typer
 from typer.exceptions import TyperException
 
 from mailpod import __version__
-from mailpod.cli import account, alias, app_password, backup, dkim, dns, engine, moving, node, output, system, tending
+from mailpod.cli import (
+    account,
+    alias,
+    app_password,
+    backup,
+    dkim,
+    dns,
+    engine,
+    moving,
+    node,
+    output,
+    restoring,
+    system,
+    tending,
+)
 from mailpod.cli.state import options
 from mailpod.model.errors import InvalidInput, MailpodError
 
@@ -25,6 +39,7 @@ app = typer.Typer(
 )
 account.app.add_typer(app_password.app, name="app-password")
 moving.register(account.app)
+restoring.register(account.app)
 app.add_typer(account.app, name="account")
 app.add_typer(alias.app, name="alias")
 app.add_typer(backup.app, name="backup")

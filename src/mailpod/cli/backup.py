@@ -57,7 +57,8 @@ def to(
         typer.Argument(help="/FOLDER, sftp:USER@HOST:/PATH or s3:https://HOST/BUCKET.", show_default=False),
     ],
     every: Annotated[
-        int | None, typer.Option(min=1, max=24 * 31, help="Hours from one to the next; 24 at first.", show_default=False)
+        int | None,
+        typer.Option(min=1, max=24 * 31, help="Hours from one to the next; 24 at first.", show_default=False),
     ] = None,
     keep_daily: Annotated[
         int | None, typer.Option(min=1, help="Days whose last one stays; 14 at first.", show_default=False)

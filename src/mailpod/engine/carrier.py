@@ -73,14 +73,8 @@ class Carrier(ABC):
     def back_up(self, spec: WorkloadSpec, depot: Depot, folder: str, told: Callable[[int], None]) -> bytes:
         """Put what lies in a folder of the volume into the repository."""
         with said_plainly():
-            return depots.save(self.on("").client, self._with(spec, depot).client, spec, depot, folder, told)
-
-    def bring_back(self, spec: WorkloadSpec, depot: Depot, snapshot: str, told: Callable[[int], None]) -> None:
-        """Make the volume of what lies in the repository."""
-        with said_plainly():
-            engine = self._with(spec, depot)
-            engine.make_volume(spec)
-            depots.restore(self.on("").client, engine.client, spec, depot, snapshot, told)
+            there = self._ready(replace(spec, image=depot.image))
+            return depots.save(self.on("").client, there.client, spec, depot, folder, told)
 
     def helpers(self, instance: str) -> set[str]:
         """Ids of the accounts whose volumes are being looked into or carried, or were when that was cut short."""
@@ -92,10 +86,6 @@ class Carrier(ABC):
         with said_plainly():
             for node in self.up():
                 helpers.remove(self.on(node).client, instance, account)
-
-    def _with(self, spec: WorkloadSpec, depot: Depot) -> EngineApi:
-        """The engine of that machine, with the image that backups are made with."""
-        return self._ready(replace(spec, image=depot.image))
 
     def _ready(self, spec: WorkloadSpec) -> EngineApi:
         """The engine of that machine, with the image."""

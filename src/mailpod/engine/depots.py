@@ -53,53 +53,21 @@ def save(
     Returns:
         What restic said, JSON a line.
     """
-    return _joined(here, api, spec, depot, ["save", folder], told, writes=False)
-
-
-def restore(
-    here: Any,  # noqa: ANN401
-    api: Any,  # noqa: ANN401
-    spec: WorkloadSpec,
-    depot: Depot,
-    snapshot: str,
-    told: Callable[[int], None],
-) -> None:
-    """Fill a volume from the repository."""
-    _joined(here, api, spec, depot, ["restore", snapshot], told, writes=True)
-
-
-def _joined(
-    here: Any,  # noqa: ANN401
-    api: Any,  # noqa: ANN401
-    spec: WorkloadSpec,
-    depot: Depot,
-    words: Sequence[str],
-    told: Callable[[int], None],
-    *,
-    writes: bool,
-) -> bytes:
-    mount = docker.types.Mount(spec.mount, spec.volume, type="volume", read_only=not writes, no_copy=True)
-    command = [f"{_TOOLS}/volume", *words]
-    capabilities = WRITES if writes else READS
+    mount = docker.types.Mount(spec.mount, spec.volume, type="volume", read_only=True, no_copy=True)
+    labels, command = _labels(depot, depot.element), [f"{_TOOLS}/volume", folder]
     # The pool comes first: it waits for its thread, which ends when the containers are gone.
     with (
         ThreadPoolExecutor(1) as pool,
         _beside(here, depot, ["serve"], depot.element) as beside,
-        contained(api, depot.image, command, _labels(depot, depot.element), [mount], capabilities, **_HOST) as running,
+        contained(api, depot.image, command, labels, [mount], READS, cpu_shares=spec.cpu_weight, **_HOST) as running,
     ):
-        count = told if not writes else _nothing
-        back = pool.submit(beside.give, chain([depot.key_and_ways()], running.output()), count)
-        running.give(chain([depot.key()], beside.output()), told if writes else _nothing)
-        back.result()
-        # What went wrong beside the repository is why this one failed, if both did.
-        if beside.code():
-            _check(beside, depot)
+        there = pool.submit(beside.give, chain([depot.key_and_ways()], running.output()), told)
+        running.give(chain([depot.key()], beside.output()))
+        there.result()
+        # What went wrong beside the repository is why the other one failed too, if both did.
+        _check(beside, depot)
         _check(running, depot)
         return running.said
-
-
-def _nothing(_count: int) -> None:
-    pass
 
 
 @contextlib.contextmanager

@@ -199,17 +199,6 @@ class Engine(Protocol):
             DepotError: it failed.
         """
 
-    def bring_back(self, spec: WorkloadSpec, depot: Depot, snapshot: str, told: Callable[[int], None]) -> None:
-        """Make a volume of what lies in a repository; it is on disk when this returns.
-
-        Args:
-            snapshot: id of the one that is meant.
-            told: how many bytes have been carried so far.
-
-        Raises:
-            DepotError: it failed.
-        """
-
     def helpers(self, instance: str) -> set[str]:
         """Ids of the accounts whose volumes the calls above work on, or did when they were cut short."""
 

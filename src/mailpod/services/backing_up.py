@@ -5,13 +5,13 @@ import io
 import json
 import tarfile
 from collections.abc import Callable, Iterator
-from functools import partial
 from datetime import datetime, timedelta
+from functools import partial
 
 from mailpod.model.backup import STATE_FILE, SYSTEM, Backed, BackupPlan, Repository
-from mailpod.model.depot import MISSING, Depot, DepotError
+from mailpod.model.depot import Depot, DepotError
 from mailpod.model.errors import InvalidInput, MailpodError
-from mailpod.model.records import MIB, Account, now
+from mailpod.model.records import Account, now
 from mailpod.model.spec import LABEL_ID
 from mailpod.services import copies, depots
 from mailpod.services.context import Context

@@ -134,4 +134,3 @@ def make_folder(context: Context, where: Repository) -> None:
         path.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise InvalidInput(f"cannot make {path}: {error.strerror}", "give a folder whose parent is there") from error
-

@@ -260,7 +260,9 @@ def finish_purge(context: Context, account: Account) -> None:
         context.progress(f"{account.node} is down; once it is back, mailpod apply destroys {account.name}'s mail there")
         return
     context.engine.remove_helpers(context.instance, account.id)
-    context.engine.remove_volume(layout.account_volume(context.instance, account))
+    for volume in (layout.account_volume(context.instance, account), account.restoring, account.replaced):
+        if volume:
+            context.engine.remove_volume(volume)
     context.forget_keys(account)
     context.store.forget_deleted(account.id)
 
