@@ -269,6 +269,7 @@ class Store:
             "compose.override.json",
             "dns/published.zone",
             "tended.toml",
+            "restoring",
             *locks,
             "system.toml",
         ):

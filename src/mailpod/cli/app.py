@@ -23,6 +23,7 @@ from mailpod.cli import (
     node,
     output,
     restoring,
+    restoring_system,
     system,
     tending,
 )
@@ -47,6 +48,7 @@ app.add_typer(dns.app, name="dns")
 app.add_typer(dkim.app, name="dkim")
 app.add_typer(node.app, name="node")
 app.add_typer(engine.app, name="engine")
+app.add_typer(restoring_system.app, name="system")
 system.register(app)
 tending.register(app)
 

@@ -1,7 +1,7 @@
 """Containers of a moment that make backups and read them: one beside the repository, one on an account's volume.
 
-restic runs on the volume, without a network and without a way to the repository. What it wants there goes through its input
-and output, the engines' API and another container, on this machine, which lets it add and read, and remove nothing.
+restic runs on the volume, without a network and without a way to the repository. What it wants there goes through its
+input and output, the engines' API and another container, on this machine, which lets it add and read, but not remove.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ def at_depot(api: Any, depot: Depot, words: Sequence[str], given: Iterable[bytes
     with ThreadPoolExecutor(1) as pool, _beside(api, depot, words, BESIDE) as running:
         pool.submit(running.give, chain([depot.key_and_ways()], given))
         yield from running.output()
-        _check(running, depot)
+        _check(running)
 
 
 def save(
@@ -65,8 +65,8 @@ def save(
         running.give(chain([depot.key()], beside.output()))
         there.result()
         # What went wrong beside the repository is why the other one failed too, if both did.
-        _check(beside, depot)
-        _check(running, depot)
+        _check(beside)
+        _check(running)
         return running.said
 
 
@@ -86,7 +86,7 @@ def _labels(depot: Depot, element: str) -> dict[str, str]:
     return {LABEL_INSTANCE: depot.instance, LABEL_ID: element}
 
 
-def _check(running: Helper, depot: Depot) -> None:
+def _check(running: Helper) -> None:
     code = running.code()
     if not code:
         return

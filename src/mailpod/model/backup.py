@@ -17,6 +17,8 @@ SYSTEM = "system"
 """The element whose backups are the state folder's; every other one is an account's id."""
 STATE_FILE = "state.tar"
 """What the state folder is called in them."""
+KEEPSAKES = "main.tar"
+"""What in there main alone has had: a tar of its own, to be laid on main's volume."""
 
 _SFTP = re.compile(r"sftp:(?:(?P<user>[^@:/]+)@)?(?P<host>[^@:/]+):(?P<path>.+)")
 _ID = re.compile(r"[0-9a-f]{8,64}")
@@ -114,7 +116,7 @@ class BackupPlan(BaseModel):
         return hmac.digest(self.key.encode(), element.encode(), hashlib.sha256).hex()
 
     def rclone(self) -> str:
-        """Configuration of rclone(1) that calls the repository `depot`."""
+        """A configuration for the program rclone, in which the repository is called `depot`."""
         where = Repository.parse(self.repository)
         match where.kind:
             case "folder":

@@ -8,25 +8,27 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 
-from mailpod.model.backup import STATE_FILE, SYSTEM, Backed, BackupPlan, Repository
+from mailpod.model.backup import KEEPSAKES, STATE_FILE, SYSTEM, Backed, BackupPlan, Repository
 from mailpod.model.depot import Depot, DepotError
 from mailpod.model.errors import InvalidInput, MailpodError
 from mailpod.model.records import Account, now
 from mailpod.model.spec import LABEL_ID
 from mailpod.services import copies, depots
 from mailpod.services.context import Context
+from mailpod.services.keys import ssh_pair
 from mailpod.services.reachable import down
-from mailpod.services.reconcile import observed_accounts
+from mailpod.services.reconcile import main_runs, observed_accounts
 
 # An hourly chore does not come at the minute.
 _SLACK = timedelta(minutes=30)
 _CHECK_EVERY = timedelta(days=7)
 # At each check another part of the data is read, so that all of it is within eight.
 _PARTS = 8
-# Where the account lays out what a backup reads (images/account/base/snapshot), and where all of it is when it does not run.
+# Where a running account lays out what a backup reads (images/account/base/snapshot), and where all of it is else.
 _LAID_OUT, _ALL = "/data/snapshot", "/data"
 _INCOMPLETE = 3
-_LEFT_OUT = ("logs", "backups")
+# What the machine has by itself, or each for itself.
+_LEFT_OUT = ("logs", "compose.env", "compose.override.json", "tended.toml")
 
 
 def set_up(context: Context, repository: str, changes: dict[str, object]) -> BackupPlan:
@@ -64,8 +66,6 @@ def set_up(context: Context, repository: str, changes: dict[str, object]) -> Bac
 def _with_ssh(context: Context, before: BackupPlan, wanted: BackupPlan, where: Repository) -> BackupPlan:
     """The plan with a key for an SFTP server and the server's own; ours is kept, so that it can be let in there."""
     if not wanted.ssh_private:
-        from mailpod.services.keys import ssh_pair
-
         private, public = ssh_pair()
         new = {"ssh_private": private, "ssh_public": f"{public} mailpod {context.instance}"}
         wanted = wanted.model_copy(update=new)
@@ -76,7 +76,7 @@ def _with_ssh(context: Context, before: BackupPlan, wanted: BackupPlan, where: R
 
 
 def back_up(context: Context, names: tuple[str, ...] = ()) -> dict[str, Backed]:
-    """Back up these accounts, or all of them, and the state folder; one that cannot be keeps none of the others from it.
+    """Back up these accounts, or all of them, and the state folder; one that cannot be keeps no other from it.
 
     Returns:
         By name, how it went; the state folder's is called `system`.
@@ -176,15 +176,26 @@ def _state(context: Context) -> Backed:
 
 
 def state(context: Context) -> bytes:
-    """The state folder as a tar: records and keys as they are at one moment."""
+    """The state folder as a tar: records and keys as they are at one moment, and what main alone has."""
     buffer = io.BytesIO()
     folder = context.store.folder
+    keepsakes = _keepsakes(context)
     with context.store.lock(), tarfile.open(fileobj=buffer, mode="w") as archive:
         for path in sorted(folder.rglob("*")):
             name = path.relative_to(folder)
             if path.is_file() and not name.name.startswith(".") and name.parts[0] not in _LEFT_OUT:
                 archive.add(path, str(name), recursive=False)
+        member = tarfile.TarInfo(KEEPSAKES)
+        member.size = len(keepsakes)
+        archive.addfile(member, io.BytesIO(keepsakes))
     return buffer.getvalue()
+
+
+def _keepsakes(context: Context) -> bytes:
+    if main_runs(context):
+        return context.channel.main("keepsakes")
+    context.progress("main does not run: the webmail's address books are not in this backup")
+    return b""
 
 
 def _nothing(_count: int) -> None:

@@ -1,7 +1,7 @@
 """The repositories that backups go to: one for each account, and one for the state folder.
 
-Each has a password of its own, made of the system's one key, so that a machine of a Swarm which makes the backup of an account
-learns nothing with which it could read another's. `secrets/backup.toml` has the key, and how to get there.
+Each has a password of its own, made of the system's one key, so that a machine of a Swarm which makes the backup of an
+account learns nothing with which it could read another's. `secrets/backup.toml` has the key, and how to get there.
 """
 
 import json

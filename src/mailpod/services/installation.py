@@ -65,6 +65,33 @@ def planned(
     base = before or System(
         domain=wanted, instance=instance, ipv6_subnet=unique_local_prefix(), engine=engine or "docker"
     )
+    system = adjusted(
+        base,
+        bind=bind,
+        port_base=port_base,
+        resolver=resolver,
+        public_ipv4=public_ipv4,
+        dns=dns,
+        ipv6_prefix=ipv6_prefix,
+    )
+    return system if before else _with_defaults(system, dns, public_ipv4)
+
+
+def adjusted(
+    base: System,
+    *,
+    bind: str | None = None,
+    port_base: int | None = None,
+    resolver: str | None = None,
+    public_ipv4: str | None = None,
+    dns: Dns | None = None,
+    ipv6_prefix: str | None = None,
+) -> System:
+    """The installation as it was but for what was asked for, to be brought up.
+
+    Raises:
+        InvalidInput: an option cannot be accepted.
+    """
     if base.engine == "swarm":
         _check_swarm(bind, ipv6_prefix)
     if bind is not None:
@@ -84,8 +111,7 @@ def planned(
         "running": True,
         **_prefix(base, ipv6_prefix),
     }
-    system = base.model_copy(update={key: value for key, value in update.items() if value is not None})
-    return system if before else _with_defaults(system, dns, public_ipv4)
+    return base.model_copy(update={key: value for key, value in update.items() if value is not None})
 
 
 def _with_defaults(system: System, dns: Dns | None, public_ipv4: str | None) -> System:
@@ -160,7 +186,7 @@ def _check_up(context: Context, system: System) -> System | None:
     """Refuse what cannot be brought about, before anything is touched; the installation as it is in the folder."""
     before = context.store.find_system()
     if before is None:
-        _check_unclaimed(context)
+        check_unclaimed(context)
     elif before.engine != system.engine:
         raise MailpodError(f"{before.domain} was brought to another engine meanwhile", "try again")
     networks.check_prefix(context, system)
@@ -169,7 +195,7 @@ def _check_up(context: Context, system: System) -> System | None:
     return before
 
 
-def _check_unclaimed(context: Context) -> None:
+def check_unclaimed(context: Context) -> None:
     """Refuse to take over, or to undo, what another state folder has on the engine."""
     if _there(context):
         raise AlreadyExists(
