@@ -78,6 +78,8 @@ class World:
     room: int = 1 << 40
     zones: dict[str, dict[tuple[str, str], frozenset[str]]] = field(default_factory=dict)
     """By the name server's container, what it serves."""
+    depots: dict = field(default_factory=dict)
+    """Repositories of backups, by the folder they are in and their path."""
     helpers: list[str] = field(default_factory=list)
     """Of accounts whose volumes are being worked on, the ids."""
 

@@ -10,7 +10,7 @@ from mailpod.cli import output, parse
 from mailpod.cli.account import complete_name
 from mailpod.cli.state import context
 from mailpod.model.backup import Backed
-from mailpod.services import backing_up, depots, snapshots
+from mailpod.services import backing_up, backup_care, depots, snapshots
 
 
 class _NamesOrCommand(TyperGroup):
@@ -95,6 +95,20 @@ def key(json: Json = False) -> None:
         output.document({"repository": plan.repository, "key": plan.key})
     else:
         output.line(plan.key)
+
+
+@app.command()
+def check(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Accounts; all of them by default.", show_default=False, autocompletion=complete_name),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """See that the backups are whole, and read an eighth of their data, another one each time."""
+    found = backup_care.check_all(context(), tuple(names or ()))
+    if json:
+        output.document([{"name": name, **one.model_dump(mode="json")} for name, one in found.items()])
 
 
 @app.command("list")

@@ -15,6 +15,7 @@ from mailpod.model.records import Dns, EngineKind, System
 from mailpod.services import demo as demonstration
 from mailpod.services import installation, relay_host
 from mailpod.services import status as status_service
+from mailpod.services.backup_care import BackupHealth
 from mailpod.services.refusals import Refusals
 from mailpod.services.relay_host import RelayOptions
 from mailpod.services.status import ElementStatus
@@ -147,6 +148,7 @@ def status(json: Json = False) -> None:
                 "main": asdict(found.main),
                 "accounts": [asdict(element) for element in found.accounts],
                 "queue": None if queue is None else [asdict(message) for message in queue],
+                "backup": _backup_as_json(found.backup),
                 "tended": found.tended.model_dump(mode="json"),
                 "refusals": None if found.refusals is None else [_refusals_as_json(one) for one in found.refusals],
             }
@@ -157,7 +159,7 @@ def status(json: Json = False) -> None:
         ("NAME", "DESIRED", "OBSERVED", "HEALTH", "IPV4", "IPV6", "MEMORY", "WAITING", "IMAGE"),
         (_row(element) for element in (found.main, *found.accounts)),
     )
-    for problem in tending.problems(found.tended):
+    for problem in (*tending.problems(found.tended), *found.backup.problems):
         output.line(problem)
     for element in found.accounts:
         if element.frozen:
@@ -180,6 +182,11 @@ def status(json: Json = False) -> None:
         output.line(
             f"refused to {one.account}: {one.kind}, {one.count} times in 24 h, last at {_at(one)}: {one.detail}"
         )
+
+
+def _backup_as_json(health: BackupHealth) -> dict[str, Any]:
+    oldest = health.oldest.isoformat() if health.oldest else None
+    return {"repository": health.repository or None, "oldest": oldest, "problems": list(health.problems)}
 
 
 def _relay_as_json(system: System) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ input and output, the engines' API and another container, on this machine, which
 """
 
 import contextlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
@@ -17,6 +18,8 @@ from mailpod.model.depot import BESIDE, LOCKED, MISSING, WRONG_KEY, Depot, Depot
 from mailpod.model.spec import LABEL_ID, LABEL_INSTANCE, WorkloadSpec
 
 _TOOLS = "/usr/lib/mailpod/backup"
+# restic(1): some files could not be read.
+_INCOMPLETE = 3
 _MEMORY = 1024 * 1024 * 1024
 _THREADS = 256
 _TMPFS = {"/run": "noexec,nosuid,nodev,mode=755", "/tmp": "noexec,nosuid,nodev"}  # noqa: S108  (inside the container)
@@ -66,6 +69,10 @@ def save(
         there.result()
         # What went wrong beside the repository is why the other one failed too, if both did.
         _check(beside)
+        if running.code() == _INCOMPLETE:
+            # What is not whole is no backup.
+            snapshot = json.loads(running.said.splitlines()[-1])["snapshot_id"]
+            list(at_depot(here, depot, ["forget", snapshot]))
         _check(running)
         return running.said
 
@@ -93,6 +100,7 @@ def _check(running: Helper) -> None:
     lines = [line for line in running.said.decode(errors="replace").splitlines() if line.strip()]
     said = lines[-1] if lines else f"exit code {code}"
     known = {
+        _INCOMPLETE: ("some files of it could not be read", "see that it runs well, then: mailpod backup"),
         MISSING: ("there is no backup of this there", "see: mailpod backup list"),
         LOCKED: ("the repository is locked", "see that no other system uses it"),
         WRONG_KEY: ("the key is not that of the repository", "give the one that `mailpod backup key` printed"),

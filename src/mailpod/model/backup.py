@@ -157,7 +157,8 @@ class Backed(BaseModel):
         size: bytes in it. `added`: bytes that it added to the repository.
         checked: when the repository was found whole last.
         checks: how often that was.
-        problem, hint: what was wrong since; empty when nothing was.
+        damage: what was not whole then; empty when all was.
+        problem, hint: why there is no newer one; empty when nothing was wrong.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -168,6 +169,7 @@ class Backed(BaseModel):
     added: int = 0
     checked: datetime | None = None
     checks: int = 0
+    damage: str = ""
     problem: str = ""
     hint: str = ""
 

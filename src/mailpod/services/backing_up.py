@@ -5,12 +5,12 @@ import io
 import json
 import tarfile
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from mailpod.model.backup import KEEPSAKES, STATE_FILE, SYSTEM, Backed, BackupPlan, Repository
 from mailpod.model.depot import Depot, DepotError
-from mailpod.model.errors import InvalidInput, MailpodError
+from mailpod.model.errors import InvalidInput, MailpodError, NotFound
 from mailpod.model.records import Account, now
 from mailpod.model.spec import LABEL_ID
 from mailpod.services import copies, depots
@@ -18,17 +18,15 @@ from mailpod.services.context import Context
 from mailpod.services.keys import ssh_pair
 from mailpod.services.reachable import down
 from mailpod.services.reconcile import main_runs, observed_accounts
+from mailpod.services.telling import Teller
 
-# An hourly chore does not come at the minute.
-_SLACK = timedelta(minutes=30)
-_CHECK_EVERY = timedelta(days=7)
-# At each check another part of the data is read, so that all of it is within eight.
-_PARTS = 8
 # Where a running account lays out what a backup reads (images/account/base/snapshot), and where all of it is else.
 _LAID_OUT, _ALL = "/data/snapshot", "/data"
-_INCOMPLETE = 3
 # What the machine has by itself, or each for itself.
 _LEFT_OUT = ("logs", "compose.env", "compose.override.json", "tended.toml")
+
+
+_AGAIN = "do it again: mailpod backup"
 
 
 def set_up(context: Context, repository: str, changes: dict[str, object]) -> BackupPlan:
@@ -75,8 +73,11 @@ def _with_ssh(context: Context, before: BackupPlan, wanted: BackupPlan, where: R
     return wanted
 
 
-def back_up(context: Context, names: tuple[str, ...] = ()) -> dict[str, Backed]:
+def back_up(context: Context, names: tuple[str, ...] = (), *, all_by_default: bool = True) -> dict[str, Backed]:
     """Back up these accounts, or all of them, and the state folder; one that cannot be keeps no other from it.
+
+    Args:
+        all_by_default: without names, all of them are meant.
 
     Returns:
         By name, how it went; the state folder's is called `system`.
@@ -87,7 +88,8 @@ def back_up(context: Context, names: tuple[str, ...] = ()) -> dict[str, Backed]:
     """
     context.require_system()
     depots.plan(context)
-    accounts = [context.store.account(name.lower()) for name in names] if names else context.store.accounts()
+    everybody = context.store.accounts() if all_by_default and not names else []
+    accounts = [context.store.account(name.lower()) for name in names] or everybody
     done = {account.name: _noted(context, account.id, partial(_account, context, account)) for account in accounts}
     # Last: the accounts in it have a backup.
     done[SYSTEM] = _noted(context, SYSTEM, partial(_state, context))
@@ -104,12 +106,33 @@ def require_all(done: dict[str, Backed]) -> None:
         raise MailpodError(f"no backup of {name}{more}: {first.problem}", first.hint)
 
 
+@contextlib.contextmanager
+def alone(context: Context, element: str) -> Iterator[None]:
+    """Keep every other command from writing to the repository of an element.
+
+    Raises:
+        MailpodError: another one is at it.
+        NotFound: the account is gone.
+    """
+    if element == SYSTEM:
+        with context.store.lock(f"backup-{SYSTEM}"):
+            yield
+        return
+    account = next((one for one in context.store.accounts() if one.id == element), None)
+    if account is None:
+        raise NotFound("the account is not there any more", "see: mailpod account list")
+    with copies.alone(context, account):
+        yield
+
+
 def _noted(context: Context, element: str, act: Callable[[], Backed]) -> Backed:
     """Do it, and write down how it went."""
     before = context.store.backed(element)
+    # Of one that is killed there may be something in the repository.
+    context.store.save_backed(element, before.model_copy(update={"problem": "it was cut short", "hint": _AGAIN}))
     try:
-        after = act()
-        after = after.model_copy(update={"checked": before.checked, "checks": before.checks})
+        now_there = before.model_dump(include={"checked", "checks", "damage"})
+        after = act().model_copy(update=now_there)
     except MailpodError as problem:
         after = before.model_copy(update={"problem": problem.what, "hint": problem.hint})
     context.store.save_backed(element, after)
@@ -117,11 +140,11 @@ def _noted(context: Context, element: str, act: Callable[[], Backed]) -> Backed:
 
 
 def _account(context: Context, account: Account) -> Backed:
-    if account.node in down(context):
-        raise MailpodError(f"{account.node}, where it is, is down", "it is done once that is back")
     depot = depots.of(context, account.id)
     with copies.alone(context, account):
         account = copies.record(context, account)
+        if account.node in down(context):
+            raise MailpodError(f"{account.node}, where it is, is down", "it is done once that is back")
         context.progress(f"backing up {account.name}")
         with _laid_out(context, account) as folder:
             moment = now()
@@ -131,11 +154,12 @@ def _account(context: Context, account: Account) -> Backed:
 
 def _saved(context: Context, account: Account, depot: Depot, folder: str) -> bytes:
     spec = copies.at(context, account, account.node)
+    told = Teller(context.progress, "sent", context.store.backed(account.id).size)
     try:
-        return context.engine.back_up(spec, depot, folder, _nothing)
+        return context.engine.back_up(spec, depot, folder, told)
     except DepotError as problem:
         depots.amend(context, depot, problem)
-    return context.engine.back_up(spec, depot, folder, _nothing)
+    return context.engine.back_up(spec, depot, folder, told)
 
 
 @contextlib.contextmanager
@@ -168,7 +192,7 @@ def _backed(said: bytes, moment: datetime) -> Backed:
 
 def _state(context: Context) -> Backed:
     depot = depots.of(context, SYSTEM)
-    with context.store.lock(f"backup-{SYSTEM}"):
+    with alone(context, SYSTEM):
         context.progress("backing up keys and the desired state")
         moment = now()
         said = depots.written(context, depot, "save", STATE_FILE, given=[state(context)])
@@ -196,7 +220,3 @@ def _keepsakes(context: Context) -> bytes:
         return context.channel.main("keepsakes")
     context.progress("main does not run: the webmail's address books are not in this backup")
     return b""
-
-
-def _nothing(_count: int) -> None:
-    pass

@@ -19,7 +19,7 @@ _LONGEST_NAME = 40
 
 
 class Busy(MailpodError):
-    """Another command carries this account."""
+    """Another command carries this account, or its backups."""
 
 
 @contextlib.contextmanager
@@ -33,7 +33,7 @@ def alone(context: Context, account: Account) -> Iterator[None]:
         try:
             held.enter_context(context.store.lock(f"move-{account.id}", seconds=0))
         except MailpodError as error:
-            raise Busy(f"{account.name} is being moved by another command", "wait until it is done") from error
+            raise Busy(f"another command works on {account.name}", "wait until it is done") from error
         context.engine.remove_helpers(context.instance, account.id)
         yield
 

@@ -11,9 +11,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mailpod.model.archive import File
-from mailpod.model.backup import BackupPlan, Repository, Snapshot
+from mailpod.model.backup import Backed, BackupPlan, Repository, Snapshot
 from mailpod.model.depot import BESIDE, LOCKED, MISSING, Depot, DepotError
 from mailpod.model.errors import InvalidInput, MailpodError, NotFound
+from mailpod.model.records import Account
+from mailpod.services import copies
 from mailpod.services.context import Context
 from mailpod.services.images import BACKUP, ensure_images
 
@@ -100,6 +102,19 @@ def amend(context: Context, depot: Depot, problem: DepotError) -> None:
         run(context, depot, "unlock")
     else:
         raise problem
+
+
+def destroy(context: Context, account: Account) -> None:
+    """Destroy every backup of an account, and what was begun of one.
+
+    Raises:
+        MailpodError: the repository cannot be reached.
+    """
+    if context.store.backed(account.id) == Backed():
+        return
+    with copies.alone(context, account):
+        run(context, of(context, account.id), "purge")
+    context.store.forget_backed(account.id)
 
 
 def host_keys(where: Repository) -> str:

@@ -11,7 +11,7 @@ from mailpod.model.plan import Create, Halt, Remove, Replace, Start, Step, descr
 from mailpod.model.records import Account
 from mailpod.model.spec import LABEL_ID, LABEL_ROLE, Workload
 from mailpod.model.tables import render
-from mailpod.services import dns
+from mailpod.services import depots, dns
 from mailpod.services import relay_host as relay_service
 from mailpod.services.context import Context
 from mailpod.services.copies import leftovers
@@ -263,6 +263,11 @@ def finish_purge(context: Context, account: Account) -> None:
     for volume in (layout.account_volume(context.instance, account), account.restoring, account.replaced):
         if volume:
             context.engine.remove_volume(volume)
+    try:
+        depots.destroy(context, account)
+    except MailpodError as problem:
+        context.progress(f"{account.name}'s backups are still there, until: mailpod apply ({problem.what})")
+        return
     context.forget_keys(account)
     context.store.forget_deleted(account.id)
 

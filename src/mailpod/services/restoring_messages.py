@@ -7,6 +7,8 @@ from email.parser import BytesHeaderParser
 from email.policy import compat32
 
 from mailpod.model.archive import File
+from mailpod.model.backup import Snapshot
+from mailpod.model.depot import Depot, DepotError
 from mailpod.model.errors import InvalidInput, NotFound
 from mailpod.services import depots
 from mailpod.services.context import Context
@@ -46,7 +48,7 @@ def restore_messages(context: Context, name: str, at: str, folder: str, message_
     wanted = f"/{_MAILDIR}/{maildir(folder)}".rstrip("/") if folder else f"/{_MAILDIR}"
     depot, snapshot = found(context, account, at)
     context.progress(f"reading the backup of {snapshot.time.astimezone():%Y-%m-%d %H:%M:%S}")
-    tree = depots.stream(context, depot, "dump", snapshot.id, wanted)
+    tree = _dumped(context, depot, snapshot, wanted)
     public = context.account_identity(account).ssh_host_public
     count = seen = 0
     for batch in _batches(_matching(_messages(tree, inbox=folder.upper() == "INBOX"), message_id)):
@@ -57,6 +59,15 @@ def restore_messages(context: Context, name: str, at: str, folder: str, message_
     if not seen:
         raise NotFound(f"the backup has no such message of {account.name}", "see another one: mailpod backup list")
     return count
+
+
+def _dumped(context: Context, depot: Depot, snapshot: Snapshot, path: str) -> Iterator[bytes]:
+    try:
+        yield from depots.stream(context, depot, "dump", snapshot.id, path)
+    except DepotError as problem:
+        if "not found in snapshot" not in problem.what:
+            raise
+        raise NotFound("the backup has no such folder", "see another one: mailpod backup list") from problem
 
 
 def maildir(folder: str) -> str:

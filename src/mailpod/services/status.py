@@ -11,6 +11,7 @@ from typing import Any
 from mailpod.model.errors import MailpodError
 from mailpod.model.records import Account, System, Tended, now
 from mailpod.model.spec import LABEL_ID, LABEL_ROLE, Workload
+from mailpod.services.backup_care import BackupHealth, health
 from mailpod.services.context import Context
 from mailpod.services.refusals import Refusals, refusals
 
@@ -79,6 +80,7 @@ class Status:
         queue: what is known to wait in main and the accounts, None when none says.
         refusals: what main refused to accounts of late, None when it does not say.
         tended: what `mailpod tend` did last.
+        backup: how it stands with backups.
     """
 
     system: System
@@ -87,6 +89,7 @@ class Status:
     queue: list[Message] | None
     refusals: list[Refusals] | None
     tended: Tended
+    backup: BackupHealth
 
 
 def status(context: Context) -> Status:
@@ -119,6 +122,7 @@ def status(context: Context) -> Status:
         known,
         refused.result(),
         context.store.tended(),
+        health(context),
     )
 
 

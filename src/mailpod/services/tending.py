@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 from mailpod.model.errors import MailpodError
 from mailpod.model.records import ChoreDone, System, Tended, now
+from mailpod.services.backup_care import care
 from mailpod.services.context import Context
 from mailpod.services.reconcile import renew_keys
 
-CHORES: dict[str, Callable[[Context], None]] = {"keys": renew_keys}
+CHORES: dict[str, Callable[[Context], None]] = {"keys": renew_keys, "backup": care}
 """By name, what is done if it is due. One that fails raises `MailpodError`, and is tried again the next hour."""
 
 
