@@ -19,7 +19,7 @@ from mailpod.services.freezing import require_thawed
 from mailpod.services.images import ACCOUNT, ensure_images
 from mailpod.services.installation import require_main
 from mailpod.services.reachable import require_reachable
-from mailpod.services.reconcile import remove_container
+from mailpod.services.reconcile import push_tables, remove_container
 from mailpod.services.telling import Teller
 
 # Tells the account, at its first start, where its volume comes from (images/account/base/init).
@@ -67,6 +67,8 @@ def restore(context: Context, name: str, at: str) -> AccountView:
                 copies.settle_volumes(context, copies.record(context, account))
             raise
         copies.settle_volumes(context, copies.record(context, account))
+        # What is deleted is in them too.
+        push_tables(context)
     return accounts.show(context, account.name)
 
 

@@ -130,19 +130,18 @@ def test_where_there_is_a_system_it_is_refused(backed_up, tmp_path, given):
 def test_one_that_was_killed_is_done_again_or_ended_by_apply(tmp_path, backed_up, given, monkeypatch):
     number, ended = 0, set()
     while True:
-        number += 1
+        number += 17
         fresh = FakeSystem(tmp_path / f"there{number}")
         fresh.world.depots = backed_up.world.depots
-        steps = counting(monkeypatch, fresh)
-        steps.die_at(number)
-        try:
-            restore(fresh, given, step=steps)
-        except Killed:
-            pass
-        else:
-            break
-        finally:
-            monkeypatch.undo()
+        with monkeypatch.context() as patch:
+            steps = counting(patch, fresh)
+            steps.die_at(number)
+            try:
+                restore(fresh, given, step=steps)
+            except Killed:
+                pass
+            else:
+                break
         if fresh.store.find_system():
             installation.apply(fresh.process())
             ended.add("apply")
