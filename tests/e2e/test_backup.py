@@ -1,10 +1,11 @@
 """Backups: taken while mail flows, read back as another account, a folder, a message, or a whole system."""
 
+import imaplib
 import secrets
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -41,11 +42,13 @@ def flagging(system: System, account: Account) -> Iterator[None]:
     done = threading.Event()
 
     def run() -> None:
-        with system.mailbox(account) as mailbox:
-            mailbox.session.select("INBOX")
-            while not done.is_set():
-                for sign in "+-":
-                    mailbox.session.store("1:*", f"{sign}FLAGS.SILENT", r"(\Flagged)")
+        while not done.is_set():
+            # Courier ends its sessions when it has stood still for a moment.
+            with suppress(imaplib.IMAP4.abort), system.mailbox(account) as mailbox:
+                mailbox.session.select("INBOX")
+                while not done.is_set():
+                    for sign in "+-":
+                        mailbox.session.store("1:*", f"{sign}FLAGS.SILENT", r"(\Flagged)")
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -57,7 +60,7 @@ def flagging(system: System, account: Account) -> Iterator[None]:
 
 
 def test_what_was_acknowledged_before_it_began_is_in_it(system: System, depot: Path) -> None:
-    """While messages come in and flags change without a pause, none that was there is missing; so a folder comes back."""
+    """While mail comes in and flags change without a pause, none that was there is missing; a folder comes back too."""
     account = system.create("kept")
     with system.mailbox(account) as mailbox:
         box = mailbox.session
