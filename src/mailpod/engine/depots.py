@@ -98,7 +98,7 @@ def _check(running: Helper) -> None:
     if not code:
         return
     lines = [line for line in running.said.decode(errors="replace").splitlines() if line.strip()]
-    said = lines[-1] if lines else f"exit code {code}"
+    said = _plain(lines[-1]) if lines else f"exit code {code}"
     known = {
         _INCOMPLETE: ("some files of it could not be read", "see that it runs well, then: mailpod backup"),
         MISSING: ("there is no backup of this there", "see: mailpod backup list"),
@@ -107,3 +107,11 @@ def _check(running: Helper) -> None:
     }
     what, hint = known.get(code, (f"the repository of the backup: {said}", "see that it can be reached, and is whole"))
     raise DepotError(what, hint, code)
+
+
+def _plain(line: str) -> str:
+    """A line of restic's, which may be JSON with what it has to say."""
+    try:
+        return str(json.loads(line)["message"])
+    except (ValueError, KeyError, TypeError):
+        return line

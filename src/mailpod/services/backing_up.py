@@ -154,7 +154,7 @@ def _account(context: Context, account: Account) -> Backed:
 
 def _saved(context: Context, account: Account, depot: Depot, folder: str) -> bytes:
     spec = copies.at(context, account, account.node)
-    told = Teller(context.progress, "sent", context.store.backed(account.id).size)
+    told = Teller(context.progress, "sent", context.engine.size(spec))
     try:
         return context.engine.back_up(spec, depot, folder, told)
     except DepotError as problem:
