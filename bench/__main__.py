@@ -14,7 +14,7 @@ from types import FrameType
 
 import docker
 
-from bench import create, growth, idle, machines, memory, moving, neighbour, stacks, start, throughput
+from bench import create, growth, idle, ledger, machines, memory, moving, neighbour, stacks, start, throughput
 from bench.peer import ensure_images
 from bench.report import RESULTS, Findings, Row, machine, page, plain_table
 from bench.resolver import resolver
@@ -33,6 +33,7 @@ MEASURES: dict[str, Callable[[Run], Findings]] = {
     "neighbour": neighbour.measure,
     "machines": machines.measure,
     "moving": moving.measure,
+    "ledger": ledger.measure,
     "growth": growth.measure,
 }
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -50,6 +51,8 @@ def main() -> int:
     )
     parser.add_argument("--quick", action="store_true", help="few repetitions, to try the benchmark itself")
     parser.add_argument("--only", action="append", choices=MEASURES, help="one measure; may be given again")
+    parser.add_argument("--minutes", type=float, help="how long the ledger is kept")
+    parser.add_argument("--seed", type=int, help="repeats the choices of an earlier ledger")
     parser.add_argument("--profile", action="store_true", help="show where the creation of an account spends its time")
     options = parser.parse_args()
     for ending in _ENDINGS:
@@ -57,7 +60,7 @@ def main() -> int:
     chosen = options.only or list(MEASURES)
     ensure_engine(print)
     engine = docker.from_env(version="auto", timeout=120)
-    with_others = len(engine.containers.list())
+    with_others = len(engine.containers.list(ignore_removed=True))
     facts = machine(engine, with_others)
     image = ensure_images(engine)
 
@@ -71,7 +74,7 @@ def main() -> int:
         return systems[-1]
 
     label = f"mailpod.bench={instance}"
-    run = Run(engine, label, image, options.quick, options.profile, systems[0], another)
+    run = Run(engine, label, image, options.quick, options.profile, systems[0], another, options.minutes, options.seed)
     found: list[Findings] = []
     failed = False
     try:

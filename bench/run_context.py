@@ -17,6 +17,8 @@ class Run:
         image: the baseline's.
         quick: few repetitions: to try the benchmark, not to measure.
         profile: take creates apart.
+        minutes: how long the ledger is kept; None for its own choice.
+        seed: what the ledger's choices come of; None for another each time.
         system: the one that most measures use; another is made by `another`.
     """
 
@@ -27,6 +29,8 @@ class Run:
     profile: bool
     system: System
     another: Callable[[], System]
+    minutes: float | None = None
+    seed: int | None = None
 
     def times(self, full: int, few: int) -> int:
         """How often to repeat."""

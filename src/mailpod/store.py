@@ -262,6 +262,8 @@ class Store:
             ".tend",
             ".backup",
             ".backup-system",
+            ".certificates",
+            ".acme",
             *(path.name for path in self.folder.glob(".move-*")),
         )
         for name in (

@@ -74,6 +74,20 @@ def test_a_build_tells_how_it_goes_or_fails(lab, tmp_path):
     assert any("FROM" in line for line in said)
 
 
+def test_an_image_is_removed_unless_something_is_on_it(lab, tmp_path):
+    (tmp_path / "Dockerfile").write_text("ARG BASE\nFROM $BASE\nLABEL a=c\n")
+    tag = f"mailpod-contract/removed:{lab.instance}"
+    lab.engine.build_image(tmp_path, tag, "", {"BASE": lab.image}, lambda _line: None)
+    wanted = dataclasses.replace(spec(lab), image=tag)
+    lab.engine.create(wanted, [])
+    lab.engine.remove_image(tag)
+    assert lab.engine.has_image(tag)
+    lab.engine.remove(wanted.name)
+    for _ in range(2):
+        lab.engine.remove_image(tag)
+        assert not lab.engine.has_image(tag)
+
+
 def test_create_makes_volume_and_container_and_starts_it(lab):
     wanted = spec(lab)
     lab.engine.create(wanted, [])

@@ -150,6 +150,35 @@ def test_an_account_that_crashes_sends_once_what_it_holds(undamaged: System, pai
         assert len(undamaged.world.received(word)) == 1
 
 
+def test_an_account_that_crashes_before_it_noted_what_main_took_gives_another_no_second_copy(
+    undamaged: System, pair: list[Account]
+) -> None:
+    """Its queue file is there again, as after a kill between main's answer and the end of the delivery."""
+    writer, reader = pair
+    container = undamaged.engine.account(writer.name)
+    word = token()
+    undamaged.main.pause()
+    message = compose(writer.address, reader.short_address, word).as_string()
+    script = f"printf %s {shlex.quote(message)} | sendmail -f {writer.address} {reader.short_address}"
+    assert execute(container, "sh", "-c", script, user="box") == (0, "")
+    kept = 'cd /data/spool/postfix && [ -n "$(find active -type f)" ] && rm -rf /tmp/kept && cp -a active /tmp/kept'
+    until(lambda: execute(container, "sh", "-c", kept, user="postfix")[0] == 0, "a message under way")
+    undamaged.main.unpause()
+    undamaged.wait_for(reader, word, seconds=60)
+    until(lambda: not held(container), "an empty queue")
+    for user, script in (
+        ("root", "s6-svc -wD -d /run/service/postfix"),
+        ("postfix", "mv /tmp/kept/* /data/spool/postfix/active"),
+        ("root", "s6-svc -u /run/service/postfix && /usr/lib/mailpod/health/banners 20"),
+    ):
+        assert execute(container, "sh", "-c", script, user=user)[0] == 0
+    until(lambda: not held(container), "an empty queue", 30)
+    until(lambda: not undamaged.waiting(reader.address), "main to hand it in")
+    once = undamaged.post(reader.short_address)
+    undamaged.wait_for(reader, once)
+    arrived_once(undamaged, [reader], [word, once])
+
+
 def test_the_outside_keeps_what_main_did_not_take(undamaged: System, pair: list[Account]) -> None:
     """While main is down an outside mail server's messages wait there, and arrive when main is back."""
     recipient = pair[0]

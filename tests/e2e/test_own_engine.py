@@ -1,5 +1,6 @@
 """What only an engine of the test's own can be put through: being killed, and a disk that is full."""
 
+import secrets
 import shutil
 import signal
 import smtplib
@@ -14,6 +15,7 @@ from tests.e2e.support.system import Account, System, running_system
 from tests.e2e.support.traffic import Traffic, arrived_once
 from tests.e2e.support.wait import until
 from tests.e2e.support.world import IMAGE as OUTSIDE
+from tests.ledger.run import run
 
 from mailpod.model.records import DEFAULT_STACK
 from mailpod.services.images import ACCOUNT, DNS
@@ -109,3 +111,18 @@ def test_a_full_disk_loses_nothing_and_is_told(engine: OwnEngine, lodge: System)
     lodge.retry_now()
     acknowledged.append(lodge.post(account.short_address))
     arrived_once(lodge, [account], acknowledged)
+
+
+@pytest.mark.stack("classic")  # of both stacks, in the process that has less to do
+@pytest.mark.timeout(600)
+def test_whatever_happens_each_message_is_in_its_mailbox_once_or_comes_back(engine: OwnEngine, lodge: System) -> None:
+    """Two minutes of kills, cuts, moves and full disks; the seed that is printed repeats the run (bench/run)."""
+    accounts = [
+        lodge.create("ledger1"),
+        lodge.create("ledger2", "--stack", "dovecot"),
+        lodge.create("ledger3"),
+    ]
+    report = run(lodge, engine, accounts, 120, secrets.randbits(32), print)
+    assert report.wrong == [], str(report)
+    assert report.verdict.delivered > 200
+    assert len(report.happened) >= 10

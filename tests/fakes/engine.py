@@ -173,6 +173,11 @@ class FakeEngine(FakeCarrier):
             raise MailpodError(f"the engine refused: no such image: {reference}", "see: mailpod status")
         world.images[tag] = world.images[reference]
 
+    def remove_image(self, tag: str) -> None:
+        world = self._reach(f"remove_image {tag}")
+        if not any(container.image == tag for container in world.containers.values()):
+            world.images.pop(tag, None)
+
     def build_image(
         self, context: Path, tag: str, target: str, arguments: Mapping[str, str], progress: Progress
     ) -> None:
@@ -183,7 +188,8 @@ class FakeEngine(FakeCarrier):
         world.images[tag] = f"{context.name} {target}"
 
     def spread_images(self, tags, progress):
-        """Nothing: it is one machine."""
+        world = self._reach("spread_images")
+        assert set(tags) <= world.images.keys()
 
     def ensure_local_network(self, name, node, subnet):
         """Nothing: its networks are its own."""
@@ -234,6 +240,10 @@ class FakeEngine(FakeCarrier):
         )
         if world.containers.setdefault(name, main).kind != self._kind:
             raise MailpodError("the engine refused: main's ports are taken", "see: mailpod status")
+        if world.containers[name].image != main.image:
+            world.containers[name] = main
+        if main.image in world.broken_images:
+            raise MailpodError("Docker Compose failed", "see: mailpod status")
         world.containers[name].state = "running"
         if environment["COMPOSE_PROFILES"]:
             self._deploy_nameserver(environment)

@@ -6,7 +6,7 @@ from tests.fakes.engine import World
 
 from mailpod.model.layout import nameserver_container
 from mailpod.model.zone import Record
-from mailpod.services.nameserver import Silent, sets
+from mailpod.services.nameserver import CHALLENGE, Sets, Silent, sets
 
 
 class FakeNameserver:
@@ -26,8 +26,16 @@ class FakeNameserver:
 
     def replace(self, wanted: Iterable[Record]) -> int:
         there, new = self._reach("replace"), sets(wanted)
+        new |= {key: values for key, values in there.items() if key[0].startswith(CHALLENGE) and key not in new}
         self._world.zones[self._name] = new
         return len(set(there.items()) ^ set(new.items()))
+
+    def update(self, changes: Sets) -> None:
+        there = self._reach("update")
+        for key, values in changes.items():
+            there.pop(key, None)
+            if values:
+                there[key] = values
 
     def change(self, old: Iterable[Record], new: Iterable[Record]) -> None:
         there = self._reach("change")

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tests.fakes.acme import FakeAcme
 from tests.fakes.channel import FakeChannel
 from tests.fakes.engine import FakeEngine, World
 from tests.fakes.nameserver import FakeNameserver
@@ -24,7 +25,15 @@ from mailpod.store import Store
 
 DOMAIN = "example.org"
 PASSWORD = "correct horse"
-KEYS = {"etc/tls/key.pem", "etc/tls/cert.pem", "etc/relay/sasl_passwd", "etc/quota", "dovecot/relay", "quota/accounts"}
+KEYS = {
+    "etc/tls/key.pem",
+    "etc/tls/cert.pem",
+    "etc/tls/shown.pem",
+    "etc/relay/sasl_passwd",
+    "etc/quota",
+    "dovecot/relay",
+    "quota/accounts",
+}
 
 
 def _nothing(*_anything: object) -> None:
@@ -47,6 +56,7 @@ class FakeSystem:
         said: what was told as progress.
         engine: what the first `up` is told of.
         dns: likewise, who serves the zone.
+        acme: who is asked for certificates.
     """
 
     def __init__(self, folder: Path, instance: str = "mailpod", world: World | None = None) -> None:
@@ -57,6 +67,7 @@ class FakeSystem:
             self.world.images[image.tag] = ""
         self.store = Store(folder)
         self.said: list[str] = []
+        self.acme = FakeAcme()
         self.engine = "docker"
         self.dns = "elsewhere"
 
@@ -72,6 +83,7 @@ class FakeSystem:
 
         context = Context(store, self.instance, connect, self.said.append)
         context.__dict__["channel"] = FakeChannel(self.world, self.instance, taken)
+        context.__dict__["acme"] = self.acme
         context.__dict__["nameserver"] = FakeNameserver(self.world, self.instance, taken)
         return context
 
@@ -103,6 +115,12 @@ class FakeSystem:
             accounts.create(context, name, PASSWORD, node=nodes[0])
         return self
 
+    def pull(self, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+        """Let the sources be of a version whose images are all called so, and are built."""
+        monkeypatch.setattr(images.Image, "tag", property(lambda image: f"{image.repository}:{version}"))
+        for image in (images.MAIN, images.DNS, *images.ACCOUNT.values()):
+            self.world.images[image.tag] = ""
+
     def files_of(self, account: Account) -> dict[str, bytes]:
         """What lies on an account's volume."""
         volume = self.world.volumes[self.world.key(layout.account_volume(self.instance, account), account.node)]
@@ -118,7 +136,9 @@ class FakeSystem:
         """Everything but what accounts prove themselves with to main: that is new with each container."""
         state = self.state()
         for files in (*state.volumes.values(), state.tables, state.folder):
-            for path in KEYS & files.keys() | {path for path in files if "/identities/" in path}:
+            for path in KEYS & files.keys() | {
+                path for path in files if "/identities/" in path or "/certificates/" in path
+            }:
                 files[path] = None
         return state
 

@@ -5,13 +5,14 @@ from typing import Annotated, Any
 
 import typer
 
-from mailpod.cli import output, parse
+from mailpod.cli import certificate, output, parse
 from mailpod.cli.node import complete_node
 from mailpod.cli.state import context
 from mailpod.model.errors import InvalidInput
 from mailpod.model.records import DEFAULT_STACK, NO_QUOTA, Internet, Stack
 from mailpod.services import accounts, freezing
 from mailpod.services.accounts import AccountView
+from mailpod.services.held_images import is_old
 from mailpod.services.passwords import generate_password
 
 app = typer.Typer(help="Create, list, change and delete accounts.", no_args_is_help=True)
@@ -78,6 +79,7 @@ def as_json(view: AccountView) -> dict[str, Any]:
         "created": account.created.isoformat(),
         "frozen": account.frozen.isoformat() if account.frozen else None,
         "image": view.image,
+        "upgrade_available": is_old(account),
         "setup_page": view.setup_page,
     }
 
@@ -127,7 +129,9 @@ def create(
         memory, cpus, processes, connections, quota, internet=internet, messages_per_hour=messages_per_hour
     )
     password = parse.password_line() if password_stdin else generate_password()
-    made = accounts.create(context(), name, password, ssh_keys=keys, stack=stack, node=node, **limits)
+    here = context()
+    made = accounts.create(here, name, password, ssh_keys=keys, stack=stack, node=node, **limits)
+    certificate.issue_for(here, made.account.name)
     if json:
         output.document(as_json(made) | {"password": password})
         return
@@ -163,6 +167,8 @@ def list_(json: Json = False) -> None:
             for view in found
         ),
     )
+    if old := [view.account.name for view in found if is_old(view.account)]:
+        output.note(f"an upgrade is available for {', '.join(old)}: mailpod upgrade")
 
 
 @app.command()
@@ -221,8 +227,10 @@ def set_(
 
 @app.command()
 def rotate(name: Known, json: Json = False) -> None:
-    """Replace the keys an account proves itself with to main; its password and SSH keys stay."""
-    account = accounts.rotate(context(), name)
+    """Replace the keys an account proves itself with to main and to clients; its password and SSH keys stay."""
+    here = context()
+    account = accounts.rotate(here, name)
+    certificate.issue_for(here, account.name)
     if json:
         output.document({"name": account.name})
 
@@ -240,9 +248,11 @@ def freeze(name: Known, json: Json = False) -> None:
 @app.command()
 def thaw(name: Known, json: Json = False) -> None:
     """Let a frozen account go on; mail that waits for it is delivered."""
-    freezing.thaw(context(), name)
+    here = context()
+    freezing.thaw(here, name)
+    certificate.issue_for(here, name.lower())
     if json:
-        output.document(as_json(accounts.show(context(), name)))
+        output.document(as_json(accounts.show(here, name)))
 
 
 @app.command()

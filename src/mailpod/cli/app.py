@@ -16,6 +16,7 @@ from mailpod.cli import (
     alias,
     app_password,
     backup,
+    certificate,
     dkim,
     dns,
     engine,
@@ -26,6 +27,7 @@ from mailpod.cli import (
     restoring_system,
     system,
     tending,
+    upgrade,
 )
 from mailpod.cli.state import options
 from mailpod.model.errors import InvalidInput, MailpodError
@@ -46,10 +48,12 @@ app.add_typer(alias.app, name="alias")
 app.add_typer(backup.app, name="backup")
 app.add_typer(dns.app, name="dns")
 app.add_typer(dkim.app, name="dkim")
+app.add_typer(certificate.app, name="certificate")
 app.add_typer(node.app, name="node")
 app.add_typer(engine.app, name="engine")
 app.add_typer(restoring_system.app, name="system")
 system.register(app)
+upgrade.register(app)
 tending.register(app)
 
 _GLOBAL = {"--state", "--instance"}

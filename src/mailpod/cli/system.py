@@ -6,19 +6,21 @@ from typing import Annotated, Any
 
 import typer
 
-from mailpod.cli import output, parse, tending
+from mailpod.cli import certificate, output, parse, tending
+from mailpod.cli.certificate import issue_due
 from mailpod.cli.engine import Advertise
 from mailpod.cli.state import context, options
 from mailpod.model.errors import InvalidInput
 from mailpod.model.plan import describe
 from mailpod.model.records import Dns, EngineKind, System
+from mailpod.services import acme_options, installation, relay_host
 from mailpod.services import demo as demonstration
-from mailpod.services import installation, relay_host
 from mailpod.services import status as status_service
+from mailpod.services.acme_options import AcmeOptions
 from mailpod.services.backup_care import BackupHealth
 from mailpod.services.refusals import Refusals
 from mailpod.services.relay_host import RelayOptions
-from mailpod.services.status import ElementStatus
+from mailpod.services.status import ElementStatus, Status
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -77,6 +79,24 @@ def up(
             show_default=False,
         ),
     ] = None,
+    acme_email: Annotated[
+        str | None,
+        typer.Option(
+            help="Have certificates from an ACME server, which may write to this address; none for no more. You"
+            " agree to that server's terms.",
+            show_default=False,
+        ),
+    ] = None,
+    acme_server: Annotated[
+        str | None, typer.Option(help="URL of its directory; Let's Encrypt at first.", show_default=False)
+    ] = None,
+    acme_ca: Annotated[
+        Path | None,
+        typer.Option(
+            help="PEM file of the authority that the ACME server's own certificate is from; none for the public ones.",
+            show_default=False,
+        ),
+    ] = None,
     engine: Annotated[
         EngineKind | None, typer.Option(help="What runs it; docker at first.", show_default=False)
     ] = None,
@@ -90,6 +110,7 @@ def up(
         parse.only_line() if relay_password_stdin else None,
         None if relay_ca is None else parse.authority(relay_ca),
     )
+    acme = AcmeOptions(acme_email, acme_server, None if acme_ca is None else parse.authority(acme_ca))
     here = context(set_up_engine=True, engine=engine)
     system = installation.planned(
         here.store,
@@ -106,8 +127,9 @@ def up(
     if advertise_addr and system.engine != "swarm":
         raise InvalidInput("--advertise-addr is for a Swarm", "say --engine swarm, or leave it out")
     system, credentials = relay_host.planned(here.store, system, options)
-    installation.up(here, system, advertise_addr or "", credentials)
+    installation.up(here, acme_options.planned(system, acme), advertise_addr or "", credentials)
     tending.enter(here)
+    issue_due(here)
     if json:
         output.document(system.model_dump(mode="json") | {"webmail": system.webmail()})
         return
@@ -147,9 +169,11 @@ def status(json: Json = False) -> None:
                 "relay_host": _relay_as_json(found.system),
                 "main": asdict(found.main),
                 "accounts": [asdict(element) for element in found.accounts],
+                "upgradable": found.upgradable,
                 "queue": None if queue is None else [asdict(message) for message in queue],
                 "backup": _backup_as_json(found.backup),
                 "tended": found.tended.model_dump(mode="json"),
+                "certificates": [certificate.as_json(one) for one in found.certificates],
                 "refusals": None if found.refusals is None else [_refusals_as_json(one) for one in found.refusals],
             }
         )
@@ -159,20 +183,13 @@ def status(json: Json = False) -> None:
         ("NAME", "DESIRED", "OBSERVED", "HEALTH", "IPV4", "IPV6", "MEMORY", "WAITING", "IMAGE"),
         (_row(element) for element in (found.main, *found.accounts)),
     )
-    for problem in (*tending.problems(found.tended), *found.backup.problems):
+    for problem in (
+        *tending.problems(found.tended),
+        *certificate.problems(found.certificates),
+        *found.backup.problems,
+    ):
         output.line(problem)
-    for element in found.accounts:
-        if element.frozen:
-            output.line(
-                f"{element.name} is frozen since {element.frozen}, {element.waiting or 0} messages wait at main"
-            )
-        if element.since:
-            output.line(
-                f"{element.name} is down since {element.since}, as {element.node} is;"
-                f" {element.waiting or 0} messages wait at main"
-            )
-        if element.kept:
-            output.line(f"{element.name} was recovered; an older copy of it is kept on {', '.join(element.kept)}")
+    _tell_of_accounts(found)
     for message in (queue or [])[:_SHOWN]:
         to = ", ".join(message.recipients)
         output.line(f"waiting in {message.element}: {message.queue_id} to {to}: {message.reason}")
@@ -204,6 +221,23 @@ def _tell_of_system(system: System) -> None:
         output.line(f"mail for the outside leaves through {system.relay_host}, port {system.relay_port}{login}")
 
 
+def _tell_of_accounts(found: Status) -> None:
+    for element in found.accounts:
+        if element.frozen:
+            output.line(
+                f"{element.name} is frozen since {element.frozen}, {element.waiting or 0} messages wait at main"
+            )
+        if element.since:
+            output.line(
+                f"{element.name} is down since {element.since}, as {element.node} is;"
+                f" {element.waiting or 0} messages wait at main"
+            )
+        if element.kept:
+            output.line(f"{element.name} was recovered; an older copy of it is kept on {', '.join(element.kept)}")
+    if found.upgradable:
+        output.line(f"an upgrade is available for {', '.join(found.upgradable)}: mailpod upgrade")
+
+
 def _refusals_as_json(one: Refusals) -> dict[str, Any]:
     return asdict(one) | {"last": one.last.isoformat()}
 
@@ -228,7 +262,9 @@ def _row(element: ElementStatus) -> tuple[str, ...]:
 
 def apply(json: Json = False) -> None:
     """Converge everything to the desired state; safe at any time."""
-    steps = installation.apply(context())
+    here = context()
+    steps = installation.apply(here)
+    issue_due(here)
     # Otherwise each was told when it was taken.
     if json:
         output.document([describe(step) for step in steps])

@@ -31,6 +31,8 @@ _ENCRYPT = (
 )
 # "quota size requested but no quota support"
 _NO_LIMIT = "no quota support"
+# "unable to remove repository reference … container … is using its referenced image"
+_IN_USE = 409
 
 
 @contextlib.contextmanager
@@ -122,6 +124,15 @@ class EngineApi:
         repository, _, name = tag.rpartition(":")
         with said_plainly():
             self._client.images.get(reference).tag(repository, name)
+
+    def remove_image(self, tag: str) -> None:
+        """Remove an image; the engine keeps one that a container is of."""
+        with said_plainly(), contextlib.suppress(docker.errors.ImageNotFound):
+            try:
+                self._api.remove_image(tag)
+            except docker.errors.APIError as error:
+                if error.status_code != _IN_USE:
+                    raise
 
     def build_image(
         self, context: Path, tag: str, target: str, arguments: Mapping[str, str], progress: Progress

@@ -33,6 +33,9 @@ class Engine(Protocol):
     def tag_image(self, reference: str, tag: str) -> None:
         """Give an image another name."""
 
+    def remove_image(self, tag: str) -> None:
+        """Remove an image on every machine that is up, unless it is not there or something is on it."""
+
     def build_image(
         self, context: Path, tag: str, target: str, arguments: Mapping[str, str], progress: Progress
     ) -> None:

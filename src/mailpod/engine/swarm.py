@@ -113,6 +113,11 @@ class SwarmEngine(Carrier, EngineApi):
                         f"{node} has another {tag} than this machine", f"remove it there: docker rmi {tag}"
                     )
 
+    def remove_image(self, tag: str) -> None:
+        """Remove an image on every machine that is up."""
+        for node in self.up():
+            EngineApi.remove_image(self.on(node), tag)
+
     def encrypts(self, image: str) -> bool:
         """Whether the kernel of every machine that is up can encrypt packets to the others."""
         engines = [self.on(node) for node in self.up()]

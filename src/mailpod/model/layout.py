@@ -144,7 +144,12 @@ def account_names(system: System, account: Account) -> tuple[str, ...]:
 
 def main_names(system: System) -> tuple[str, ...]:
     """DNS names main answers to."""
-    return system.domain, *(f"{host}.{system.domain}" for host in MAIN_HOSTS), internal_name("main")
+    return *main_public_names(system), internal_name("main")
+
+
+def main_public_names(system: System) -> tuple[str, ...]:
+    """Those of them that clients know."""
+    return system.domain, *(f"{host}.{system.domain}" for host in MAIN_HOSTS)
 
 
 def account_spec(system: System, account: Account, image: str, *, guarded: bool = False) -> WorkloadSpec:
@@ -207,6 +212,7 @@ def _disk(account: Account) -> int:
 def account_files(
     account: Account,
     identity: Identity,
+    shown: str,
     authority: str,
     operator_key: str,
     main_fingerprint: str,
@@ -215,6 +221,7 @@ def account_files(
     """The files an account has from the control plane; everything else on its volume is its own.
 
     Args:
+        shown: the key and certificates that clients see, PEM.
         authority: the authority's certificate, PEM.
         operator_key: public line of the control plane's SSH key.
         main_fingerprint: of main's TLS public key; only its holder may use the account's port 25.
@@ -226,7 +233,7 @@ def account_files(
         File("etc/ssh/ssh_host_ed25519_key.pub", f"{identity.ssh_host_public}\n".encode()),
         File("etc/ssh/operator_keys", f"{operator_key}\n".encode()),
         File("etc/ssh/user_keys", keys.encode()),
-        *tls_files(identity, authority),
+        *tls_files(identity, shown, authority),
         File("etc/relay/sasl_passwd", f"{_RELAY} {account.name}:{identity.relay_secret}\n".encode(), 0o600),
         File("etc/relay/send_as", "".join(f"{address}\n" for address in send_as).encode()),
         File("etc/relay/main_key", f"{main_fingerprint} main\n".encode()),
@@ -244,12 +251,14 @@ def password_file(hashes: Hashes) -> File:
     return File("etc/password", f"{hashes.yescrypt}\n{hashes.argon2id}\n".encode(), 0o600)
 
 
-def tls_files(identity: Identity, authority: str) -> list[File]:
-    """The key and certificate of main or an account, and the authority's certificate, PEM."""
+def tls_files(identity: Identity, shown: str, authority: str) -> list[File]:
+    """What main or an account proves itself with, to the other inside and (`shown`, PEM) to clients; the authority."""
     return [
         File("etc/tls/key.pem", identity.tls_key.encode(), 0o600),
         File("etc/tls/cert.pem", identity.tls_certificate.encode()),
         File("etc/tls/ca.pem", authority.encode()),
+        # One file, so that no daemon pairs an old key with a new certificate.
+        File("etc/tls/shown.pem", shown.encode(), 0o600),
     ]
 
 

@@ -3,6 +3,7 @@
 import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Literal, TypedDict
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -57,6 +58,8 @@ RELAY_PORT = 587
 """The port of a relay host of which nothing else is said: submission (RFC 6409)."""
 TENDED_EVERY = timedelta(days=1)
 """A system that is tended less often is told of; it should be every hour."""
+LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
+"""The ACME server of which nothing else is said."""
 EVERYWHERE = "0.0.0.0"  # noqa: S104  (a mail server listens to everyone)
 """All IPv4 addresses of a host."""
 
@@ -75,6 +78,13 @@ class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class MainImages(_Record):
+    """What main and the name server run on, by the images' names; empty for the newest."""
+
+    main: str = ""
+    dns: str = ""
+
+
 class System(_Record):
     """One installation: its domain and where main listens.
 
@@ -89,6 +99,9 @@ class System(_Record):
         relay_port: the port there.
         relay_user: what main logs in as there; empty when it does not.
         relay_credentials: id of the file that holds its password; see `mailpod.services.relay_host`.
+        acme_email: whom an ACME server may write to; empty when none is asked for certificates.
+        acme_server: URL of that server's directory (RFC 8555 section 7.1.1).
+        acme_ca: certificates of the authorities that server's own is from, PEM; empty for the public ones.
         ipv6_subnet: the prefix of all its IPv6 addresses, at first unique local (RFC 4193).
         ipv6_routed: the outside reaches that prefix: the operator has it routed to the host.
         networks: the IPv4 subnet of each of its networks; see `mailpod.model.networks`.
@@ -97,6 +110,8 @@ class System(_Record):
         engine: what runs it.
         encrypted: a Swarm encrypts packets between its machines: their kernels can.
         running: false after `down`, so that nothing starts it again behind the operator's back.
+        images: what main and the name server run on, until `upgrade` changes it.
+        images_before: what they ran on before that, for `rollback`.
     """
 
     domain: str
@@ -111,6 +126,9 @@ class System(_Record):
     relay_port: int = Field(default=RELAY_PORT, ge=1, le=65535)
     relay_user: str = ""
     relay_credentials: str = ""
+    acme_email: str = ""
+    acme_server: str = LETS_ENCRYPT
+    acme_ca: str = ""
     ipv6_subnet: str
     ipv6_routed: bool = False
     networks: tuple[str, ...] = ()
@@ -118,6 +136,8 @@ class System(_Record):
     encrypted: bool = False
     drained: tuple[str, ...] = ()
     running: bool = True
+    images: MainImages = MainImages()
+    images_before: MainImages = MainImages()
 
     def port(self, service: str) -> int:
         """The published port of `service`, one of `PORTS`."""
@@ -130,6 +150,11 @@ class System(_Record):
     def local_address(self) -> str:
         """An address of this host at which published ports answer."""
         return "127.0.0.1" if self.bind == EVERYWHERE else self.bind
+
+    def asks_lets_encrypt(self) -> bool:
+        """Whether certificates are to come from Let's Encrypt, be it from the server it has for trials."""
+        host = urlsplit(self.acme_server).hostname or ""
+        return bool(self.acme_email) and host.endswith(".letsencrypt.org")
 
     def webmail(self) -> str:
         """The URL a browser on the Internet uses."""
@@ -174,6 +199,8 @@ class Account(_Record):
         replaced: name of the volume that another has just taken the place of, to be kept as a deleted account's.
         ssh_keys: public keys, in OpenSSH's one-line form, that may log in through main's jump host.
         frozen: since when it is cut off, with its volume and its container's log kept as they are.
+        image: name of the image it runs on, until `upgrade` changes it; empty for the newest.
+        image_before: what it ran on before that, for `rollback`; empty when there is nothing to go back to.
         deleted: when it was deleted, while its volume is kept for undelete.
         purge: its volume is to be destroyed; true only between the two steps of a purge, so that `apply` can end it.
     """
@@ -198,6 +225,8 @@ class Account(_Record):
     replaced: str = ""
     ssh_keys: tuple[str, ...] = ()
     frozen: datetime | None = None
+    image: str = ""
+    image_before: str = ""
     deleted: datetime | None = None
     purge: bool = False
 

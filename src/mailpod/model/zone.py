@@ -29,6 +29,8 @@ _SERVICES = {
     "_autodiscover": ("https", "autodiscover"),
 }
 _STRING = 255
+# https://letsencrypt.org/docs/caa/
+_CAA_NAME = "letsencrypt.org"
 
 
 @dataclass(frozen=True, order=True)
@@ -66,12 +68,14 @@ def of_system(system: System, certificate_key: str) -> list[Record]:
     """What main and the organisation's own addresses need.
 
     Args:
-        certificate_key: SHA-256 of main's TLS public key, 64 hexadecimal digits.
+        certificate_key: SHA-256 of the TLS public key that main shows others, 64 hexadecimal digits.
     """
     domain = system.domain
     found = [Record(domain, "MX", f"10 {system_host(system)}.", required=True)]
     for host in (domain, *(f"{name}.{domain}" for name in layout.MAIN_HOSTS)):
         found += _addresses(host, layout.public_addresses(system), required=host == system_host(system))
+        # Not for the domain itself: that would hold for every other host of the organisation too.
+        found += _issuers(host, system) if host != domain else []
     found += [
         _spf(domain, system),
         # Reports of mail that could not be delivered have no sender but the host (RFC 7208 section 2.4).
@@ -103,6 +107,7 @@ def of_account(system: System, account: Account) -> list[Record]:
         Record(fqdn, "MX", f"10 {system_host(system)}.", required=True),
         *([Record(fqdn, "AAAA", ipv6)] if ipv6 else []),
         _spf(fqdn, system),
+        *_issuers(fqdn, system),
         Record(f"autoconfig.{fqdn}", "CNAME", f"{system_host(system)}."),
         *_services(fqdn, system),
     ]
@@ -146,6 +151,11 @@ def text(value: str) -> str:
 
 def _addresses(host: str, addresses: Iterable[str], *, required: bool) -> list[Record]:
     return [Record(host, "AAAA" if ":" in one else "A", one, required) for one in addresses]
+
+
+def _issuers(name: str, system: System) -> list[Record]:
+    """Who alone may give certificates for a name (CAA, RFC 8659), where it is known what that is called there."""
+    return [Record(name, "CAA", f'0 issue "{_CAA_NAME}"')] if system.asks_lets_encrypt() else []
 
 
 def _short_digest(value: str) -> str:

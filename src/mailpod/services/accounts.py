@@ -15,6 +15,7 @@ from mailpod.model.spec import LABEL_ID, Workload
 from mailpod.services import dns
 from mailpod.services.context import Context
 from mailpod.services.freezing import require_thawed
+from mailpod.services.held_images import ensure_image
 from mailpod.services.images import ACCOUNT, ensure_images
 from mailpod.services.installation import make_room, require_main
 from mailpod.services.networks import with_room
@@ -115,6 +116,7 @@ def create(
         name=account_name(name),
         created=now(),
         stack=stack,
+        image=ACCOUNT[stack].tag,
         ssh_keys=ssh_keys,
         **Limits(quota=DEFAULT_QUOTA) | limits,
     )
@@ -132,6 +134,7 @@ def create(
                 account = placed(context, account, node)
                 # Before others can see the account, so that nobody makes its keys a second time.
                 context.account_identity(account)
+                context.account_certificate(account)
                 context.signing.keys(account.id, signing.result)
                 context.store.save_account(account)
             context.progress(f"creating {account.name}")
@@ -258,20 +261,23 @@ def change(
     """
     context.require_system()
     before = context.store.account(name.lower())
-    if stack and stack != before.stack:
+    another = ACCOUNT[stack] if stack and stack != before.stack else None
+    if another:
         require_thawed(before)
     require_main(context)
     if not before.frozen:
         require_reachable(context, before)
-    ensure_images(context.engine, context.progress, [ACCOUNT[stack or before.stack]])
+    ensure_image(context, before)
+    ensure_images(context.engine, context.progress, [another] if another else [])
     with context.lock("converge", shared=True):
-        if stack and stack != before.stack:
+        if another:
             require_room(context, before)
         with context.store.lock():
             before = context.store.account(before.name)
             given = {"stack": stack, "ssh_keys": ssh_keys}
             update = {key: value for key, value in given.items() if value is not None}
-            changed = before.model_copy(update=update | limits)
+            on = {"image": another.tag, "image_before": ""} if another else {}
+            changed = before.model_copy(update=update | on | limits)
             context.store.save_account(changed)
         if "quota" in limits:
             _tell_of_volume(context, changed)
@@ -304,7 +310,6 @@ def _follow(context: Context, account: Account) -> None:
     replaced = there is None or there.spec != spec.digest()
     if replaced:
         context.progress(f"replacing {spec.name}")
-        context.engine.remove(spec.name)
         make_anew(context, account)
     refresh(context, account)
     push_tables(context)
@@ -313,7 +318,7 @@ def _follow(context: Context, account: Account) -> None:
 
 
 def rotate(context: Context, name: str) -> Account:
-    """Replace what an account proves itself with toward main: who has stolen it has nothing any more.
+    """Replace what an account proves itself with, to main and to clients: who has stolen it has nothing any more.
 
     Its mail that leaves meanwhile waits a moment. If the account does not answer, main refuses the old credential all
     the same, and `apply` gives the account the new one.
@@ -331,6 +336,7 @@ def rotate(context: Context, name: str) -> Account:
         account = context.store.account(name.lower())
         context.progress(f"giving {account.name} new keys")
         context.rotate(account)
+        context.certificates.forget(account.id)
         push_tables(context)
         refresh(context, account)
     return account
@@ -377,7 +383,7 @@ def undelete(context: Context, name: str) -> AccountView:
     require_reachable(context, account)
     if layout.account_volume(context.instance, account) not in context.engine.volumes(context.instance):
         raise NotFound(f"the volume of {wanted!r} is gone", "restore it from a backup")
-    ensure_images(context.engine, context.progress, [ACCOUNT[account.stack]])
+    account = ensure_image(context, kept[-1]).model_copy(update={"deleted": None})
     # What is undone was deleted when it was.
     with context.lock("converge", shared=True), _undone_on_failure(context, kept[-1], purge=False):
         with context.store.lock():

@@ -8,7 +8,7 @@ from mailpod.model.plan import plan
 from mailpod.model.records import MIB, Account
 from mailpod.services import copies, dns
 from mailpod.services.context import Context
-from mailpod.services.images import ACCOUNT, ensure_images
+from mailpod.services.held_images import ensure_image
 from mailpod.services.reconcile import hurry, make_anew, observed_accounts, refresh, remove_container, take
 
 # As long as a pass takes longer than this, the next one has less to do, and a stop now would be felt.
@@ -34,7 +34,7 @@ def carry(context: Context, account: Account, node: str) -> Account:
     Raises:
         MailpodError: it could not be carried, and is where it was.
     """
-    ensure_images(context.engine, context.progress, [ACCOUNT[account.stack]])
+    account = ensure_image(context, account)
     needed = _require_room(context, account, node)
     # Nobody who would write the record back as it was before is at work.
     with context.lock("converge"):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mailpod.engine.port import Engine
 from mailpod.model import layout
 from mailpod.model.archive import File
+from mailpod.model.certificate import Certificate
 from mailpod.model.dkim import DkimRecord, SigningKeys, records
 from mailpod.model.errors import MailpodError
 from mailpod.model.identity import Identity
@@ -16,10 +17,12 @@ from mailpod.model.records import Account, Alias, System
 from mailpod.model.spec import WorkloadSpec
 from mailpod.model.tables import sends_as
 from mailpod.services.channel import Channel
-from mailpod.services.images import ACCOUNT
+from mailpod.services.images import of_account
 from mailpod.store import Store
 
 if TYPE_CHECKING:
+    from mailpod.services.acme import AcmeServer
+    from mailpod.services.certificates import Certificates
     from mailpod.services.keys import Keys
     from mailpod.services.nameserver import Nameserver
     from mailpod.services.signing import Signing
@@ -134,6 +137,7 @@ class Context:
         """Remove all keys of an account that is gone."""
         self.keys.forget(account.id)
         self.signing.forget(account.id)
+        self.certificates.forget(account.id)
 
     @cached_property
     def nameserver(self) -> "Nameserver":
@@ -170,15 +174,49 @@ class Context:
         """Every alias, read once for all accounts; `look_again` forgets them."""
         return self.store.aliases()
 
+    @cached_property
+    def certificates(self) -> "Certificates":
+        """What clients see."""
+        from mailpod.services.certificates import Certificates
+
+        return Certificates(self.store, self.keys)
+
+    @cached_property
+    def acme(self) -> "AcmeServer":
+        """Who is asked for certificates."""
+        from mailpod.services.acme import AcmeServer
+
+        system = self.system
+        key = self.certificates.acme_account().key
+        return AcmeServer(system.acme_server, system.acme_email, key, system.acme_ca, system.domain)
+
+    @property
+    def main_certificate(self) -> Certificate:
+        """What main's clients see; at first with the key that other mail servers have seen so far."""
+        return self.certificates.of("main", layout.main_public_names(self.system), self.main_identity.tls_key)
+
+    def account_certificate(self, account: Account) -> Certificate:
+        """What clients of an account see who connect to it directly."""
+        return self.certificates.of(account.id, (account.fqdn(self.system.domain),))
+
+    def main_tls_files(self) -> list[File]:
+        """What main proves itself with."""
+        from mailpod.services.certificates import shown
+
+        return layout.tls_files(self.main_identity, shown(self.main_certificate, self.system), self.keys.authority())
+
     def rotate(self, account: Account) -> None:
         """Give an account other keys toward main; in force once main has its tables and the account its files."""
         self.keys.rotate(account.id, layout.account_names(self.system, account))
 
     def account_files(self, account: Account) -> list[File]:
         """The files an account has from the control plane."""
+        from mailpod.services.certificates import shown
+
         return layout.account_files(
             account,
             self.account_identity(account),
+            shown(self.account_certificate(account), self.system),
             self.keys.authority(),
             self.keys.operator()[1],
             self.main_fingerprint,
@@ -187,4 +225,4 @@ class Context:
 
     def account_spec(self, account: Account) -> WorkloadSpec:
         """The container an account is to have."""
-        return layout.account_spec(self.system, account, ACCOUNT[account.stack].tag, guarded=self.guarded)
+        return layout.account_spec(self.system, account, of_account(account), guarded=self.guarded)

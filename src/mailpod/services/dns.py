@@ -29,7 +29,9 @@ def records(context: Context) -> list[Record]:
     Raises:
         InvalidInput: the operator's file holds something else than records of this zone.
     """
-    found = zone.of_system(context.system, context.main_fingerprint.replace(":", "").lower())
+    from mailpod.services.certificates import key_digest
+
+    found = zone.of_system(context.system, key_digest(context.main_certificate))
     found += zone.of_keys(context.dkim_records())
     found += [record for account in context.store.accounts() for record in zone.of_account(context.system, account)]
     return sorted(zone.overridden(found, _own(context)))

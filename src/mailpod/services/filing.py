@@ -14,6 +14,7 @@ from mailpod.services.accounts import AccountView
 from mailpod.services.carrying import SPARE, settle
 from mailpod.services.context import Context
 from mailpod.services.freezing import require_thawed
+from mailpod.services.held_images import ensure_image
 from mailpod.services.images import ACCOUNT, ensure_images
 from mailpod.services.installation import make_room, require_main
 from mailpod.services.reachable import require_reachable
@@ -37,7 +38,7 @@ def to_file(context: Context, name: str, path: Path, *, keep: bool) -> Account:
     account_file.require_free(path)
     require_reachable(context, account)
     require_main(context)
-    ensure_images(context.engine, context.progress, [ACCOUNT[account.stack]])
+    account = ensure_image(context, account)
     spec = copies.at(context, account, account.node)
     needed, disk = context.engine.size(spec), os.statvfs(path.parent)
     if needed + SPARE > disk.f_bavail * disk.f_frsize:
@@ -127,6 +128,6 @@ def _fresh(context: Context, account: Account) -> Account:
     """The account without what was another system's; an id is never given twice."""
     taken = {one.id for one in (*context.store.accounts(), *context.store.deleted())}
     identity = new_id() if account.id in taken else account.id
-    return account.model_copy(
-        update={"id": identity, "network": 0, "node": "", "copies": (), "kept": (), "deleted": None, "purge": False}
-    )
+    ours = {"id": identity, "image": ACCOUNT[account.stack].tag, "image_before": ""}
+    nowhere = {"network": 0, "node": "", "copies": (), "kept": (), "deleted": None, "purge": False}
+    return account.model_copy(update=ours | nowhere)

@@ -4,7 +4,7 @@ from mailpod.model.errors import AlreadyExists, MailpodError, NotFound
 from mailpod.model.plan import plan
 from mailpod.model.records import Account, now
 from mailpod.services.context import Context
-from mailpod.services.images import ACCOUNT, ensure_images
+from mailpod.services.held_images import ensure_image
 from mailpod.services.installation import require_main
 from mailpod.services.reachable import require_reachable
 from mailpod.services.reconcile import halt_container, hurry, main_runs, observed_accounts, push_tables, refresh, take
@@ -60,7 +60,7 @@ def thaw(context: Context, name: str) -> None:
         raise NotFound(f"{account.name} is not frozen", f"see: mailpod account show {account.name}")
     require_main(context)
     require_reachable(context, account)
-    ensure_images(context.engine, context.progress, [ACCOUNT[account.stack]])
+    ensure_image(context, account)
     context.progress(f"thawing {account.name}")
     with context.lock("converge", shared=True):
         with context.store.lock():
@@ -68,6 +68,7 @@ def thaw(context: Context, name: str) -> None:
             context.store.save_account(account)
         # Whoever was in it may have taken what it proves itself with.
         context.rotate(account)
+        context.certificates.forget(account.id)
         spec = context.account_spec(account)
         for step in plan([spec], [w for w in observed_accounts(context) if w.name == spec.name]):
             take(context, step, {spec.name: account})

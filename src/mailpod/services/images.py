@@ -10,7 +10,7 @@ from typing import get_args
 from mailpod.engine.port import Engine
 from mailpod.host.base_image import ensure_base_image
 from mailpod.host.locks import lock
-from mailpod.model.records import DEFAULT_STACK, Dns, Stack
+from mailpod.model.records import Account, Dns, MainImages, Stack, System
 
 SOURCES = Path(__file__).resolve().parents[3]
 """The folder that holds `compose.yaml` and `images/`."""
@@ -65,13 +65,19 @@ ACCOUNT = {
 }
 
 
-def needed(stacks: Iterable[Stack], dns: Dns = "elsewhere") -> list[Image]:
-    """Main's image, the name server's if there is to be one, and those of accounts of these stacks.
+def of_account(account: Account) -> str:
+    """Name of the image that an account is to run on."""
+    return account.image or ACCOUNT[account.stack].tag
 
-    That of a new account is always among them.
-    """
-    own = [MAIN, DNS] if dns == "built-in" else [MAIN]
-    return [*own, *(ACCOUNT[stack] for stack in sorted({DEFAULT_STACK, *stacks}))]
+
+def of_main(system: System) -> MainImages:
+    """Names of the images that main and the name server are to run on."""
+    return MainImages(main=system.images.main or MAIN.tag, dns=system.images.dns or DNS.tag)
+
+
+def newest_of_main(dns: Dns) -> MainImages:
+    """Names of the images that main, and the name server if there is to be one, would run on after an upgrade."""
+    return MainImages(main=MAIN.tag, dns=DNS.tag if dns == "built-in" else "")
 
 
 def ensure_images(engine: Engine, progress: Callable[[str], None], images: Iterable[Image]) -> None:

@@ -11,10 +11,10 @@ from mailpod.model import layout, names, zone
 from mailpod.model.errors import AlreadyExists, InvalidInput, MailpodError
 from mailpod.model.networks import routed_prefix, unique_local_prefix
 from mailpod.model.plan import Step
-from mailpod.model.records import EVERYWHERE, PORTS, Dns, EngineKind, System
+from mailpod.model.records import EVERYWHERE, PORTS, Dns, EngineKind, MainImages, System
 from mailpod.model.relay_host import RelayCredentials
 from mailpod.model.spec import LABEL_ROLE
-from mailpod.services import images, networks, ports, relay_host
+from mailpod.services import held_images, images, networks, ports, relay_host
 from mailpod.services.channel import ChannelClosed
 from mailpod.services.context import Context
 from mailpod.services.founding import swarm_of_one
@@ -166,7 +166,7 @@ def up(context: Context, system: System, advertise: str = "", credentials: Relay
 
 def _up(context: Context, system: System, credentials: RelayCredentials | None) -> None:
     _check_up(context, system)
-    ensure_all_images(context, system)
+    held_images.ensure_all(context, system)
     with context.lock("system"):
         # Another `up` may have been faster.
         before = _check_up(context, system)
@@ -175,8 +175,9 @@ def _up(context: Context, system: System, credentials: RelayCredentials | None) 
                 # Before the record that names them, so that no crash leaves it without them.
                 if credentials:
                     relay_host.save(context.store, system, credentials)
-                # Another command may have added a network meanwhile.
-                context.adopt(system.model_copy(update={"networks": before.networks if before else ()}))
+                # Another command may have changed meanwhile what is not for `up` to say.
+                known = {name: getattr(before or system, name) for name in ("networks", "images", "images_before")}
+                context.adopt(held_images.with_images(context, system.model_copy(update=known)))
             networks.tell_neighbours(context)
             deploy(context)
         converge(context)
@@ -217,9 +218,9 @@ def require_main(context: Context) -> None:
         raise MailpodError("the main system is not running", f"start it with: mailpod up {context.system.domain}")
 
 
-def deploy(context: Context) -> None:
-    """Make main run as the Compose file says, and wait until it answers."""
-    _run_main(context)
+def deploy(context: Context, on: MainImages | None = None) -> None:
+    """Make main run as the Compose file says, on its own images or on these, and wait until it answers."""
+    _run_main(context, on)
     with context.store.lock("tables"):
         until(
             partial(_deployed, context),
@@ -229,7 +230,7 @@ def deploy(context: Context) -> None:
         )
 
 
-def _run_main(context: Context) -> None:
+def _run_main(context: Context, on: MainImages | None = None) -> None:
     networks.ensure(context)
     networks.choose_encryption(context)
     _write_main_secrets(context)
@@ -240,7 +241,7 @@ def _run_main(context: Context) -> None:
     context.progress("starting main")
     if context.system.dns != "built-in":
         _remove_nameserver(context)
-    context.engine.deploy_main(compose_files(context), environment(context))
+    context.engine.deploy_main(compose_files(context), environment(context, on))
 
 
 def _remove_nameserver(context: Context) -> None:
@@ -258,11 +259,11 @@ def _deployed(context: Context) -> bool:
     return True
 
 
-def environment(context: Context) -> dict[str, str]:
-    """Values of the variables in `compose.yaml`."""
-    return layout.main_environment(
-        context.system, str(context.store.folder.resolve()), images.MAIN.tag, images.DNS.tag, zone.soa(context.system)
-    )
+def environment(context: Context, on: MainImages | None = None) -> dict[str, str]:
+    """Values of the variables in `compose.yaml`; `on` takes the place of main's own images."""
+    system = context.system
+    held = images.of_main(system.model_copy(update={"images": on}) if on else system)
+    return layout.main_environment(system, str(context.store.folder.resolve()), held.main, held.dns, zone.soa(system))
 
 
 def compose_files(context: Context) -> list[Path]:
@@ -363,17 +364,17 @@ def apply(context: Context) -> list[Step]:
     context.require_system()
     if not context.system.running:
         raise MailpodError("the system is down", f"start it with: mailpod up {context.system.domain}")
-    ensure_all_images(context, context.system)
+    held_images.ensure_all(context, context.system)
     with context.lock("system"):
+        context.look_again()
+        held = held_images.with_images(context, context.system)
+        if held != context.system:
+            context.adopt(held)
+        for workload in context.engine.workloads(context.instance):
+            if workload.labels.get(LABEL_ROLE) == "main":
+                held_images.tell_of_trial(context, "main", workload.image, held.images.main)
         deploy(context)
         return converge(context)
-
-
-def ensure_all_images(context: Context, system: System) -> None:
-    """Give every machine the images of the system and of the accounts' stacks."""
-    needed = images.needed([account.stack for account in context.store.accounts()], system.dns)
-    images.ensure_images(context.engine, context.progress, needed)
-    context.engine.spread_images([image.tag for image in needed], context.progress)
 
 
 def down(context: Context, *, purge: bool) -> None:

@@ -105,9 +105,9 @@ class Keys:
         wanted = tuple(names)
         if path.exists():
             identity = Identity.model_validate(tomllib.loads(path.read_text()))
-            if not _needs_renewal(identity.tls_certificate, wanted):
+            if not needs_renewal(identity.tls_certificate, wanted):
                 return identity
-            key = _load(identity.tls_key)
+            key = load_key(identity.tls_key)
             identity = identity.model_copy(update={"tls_certificate": self._certify(key, wanted)})
         else:
             private, line = ssh_pair()
@@ -157,9 +157,13 @@ class Keys:
     def _path(self, element: str) -> Path:
         return self._folder / "identities" / f"{element}.toml"
 
+    def certify(self, key: str, names: tuple[str, ...]) -> str:
+        """A certificate by the authority, PEM, for a private key in PEM and these DNS names."""
+        return self._certify(load_key(key), names)
+
     def _certify(self, key: ec.EllipticCurvePrivateKey, names: tuple[str, ...]) -> str:
         authority = x509.load_pem_x509_certificate(self.authority().encode())
-        authority_key = _load((self._folder / "ca_key.pem").read_text())
+        authority_key = load_key((self._folder / "ca_key.pem").read_text())
         # A common name holds 64 characters (RFC 5280 appendix A.1); the names that count are the alternative ones.
         common = names[0] if len(names[0]) <= _LONGEST_COMMON_NAME else names[0].partition(".")[0]
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
@@ -186,16 +190,22 @@ class Keys:
 
 def fingerprint(identity: Identity) -> str:
     """SHA-256 of the TLS public key, as Postfix's `smtpd_tls_fingerprint_digest` prints it."""
-    public = _load(identity.tls_key).public_key()
+    public = load_key(identity.tls_key).public_key()
     digest = hashlib.sha256(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
     return digest.hex(":").upper()
 
 
-def _load(pem: str) -> ec.EllipticCurvePrivateKey:
+def load_key(pem: str) -> ec.EllipticCurvePrivateKey:
+    """A private key for TLS from PEM; raises `MailpodError` when it is none of ours."""
     key = load_pem_private_key(pem.encode(), password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise MailpodError("a TLS key in the state folder is of another kind", "restore the folder from its backup")
     return key
+
+
+def new_key() -> str:
+    """A new private key for TLS, PEM."""
+    return _pem(ec.generate_private_key(ec.SECP256R1()))
 
 
 def ssh_pair() -> tuple[str, str]:
@@ -240,7 +250,8 @@ def _trees(*domains: str) -> list[x509.GeneralName]:
     return [x509.DNSName(domain) for domain in domains]
 
 
-def _needs_renewal(pem: str, names: tuple[str, ...]) -> bool:
+def needs_renewal(pem: str, names: tuple[str, ...]) -> bool:
+    """Whether a certificate of the authority is for other names, or ends before long."""
     certificate = x509.load_pem_x509_certificate(pem.encode())
     alternative = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     same = set(alternative.get_values_for_type(x509.DNSName)) == set(names)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from mailpod.model.errors import AlreadyExists, MailpodError
 from mailpod.model.records import EVERYWHERE, EngineKind
-from mailpod.services import installation
+from mailpod.services import held_images, installation
 from mailpod.services.context import Context
 from mailpod.services.founding import swarm_of_one
 from mailpod.services.reconcile import converge
@@ -47,7 +47,7 @@ def _prepare(context: Context, check: Callable[[Context], None]) -> None:
     context.require_system()
     check(context)
     installation.require_main(context)
-    installation.ensure_all_images(context, context.system)
+    held_images.ensure_all(context, context.system)
 
 
 def _change(context: Context, kind: EngineKind, check: Callable[[Context], None]) -> None:

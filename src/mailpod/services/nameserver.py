@@ -27,6 +27,9 @@ from mailpod.model.errors import MailpodError
 from mailpod.model.zone import TTL, Record
 from mailpod.services.lookup import canonical
 
+CHALLENGE = "_acme-challenge."
+"""How the names begin at which an ACME server looks for proof (RFC 8555 section 8.4)."""
+
 _PATIENCE = 10.0
 # What a server that signs makes by itself, and the record that it counts changes in.
 _ITS_OWN = {"SOA", "RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "DNSKEY", "CDS", "CDNSKEY"}
@@ -94,7 +97,7 @@ class Nameserver:
         self._keys = dns.tsigkeyring.from_text({key.name: (key.algorithm, key.secret)})
 
     def replace(self, wanted: Iterable[Record]) -> int:
-        """Make the zone hold these records and no others.
+        """Make the zone hold these records and no others, but for what an order of a certificate has there meanwhile.
 
         Returns:
             How many sets of records were changed.
@@ -103,7 +106,8 @@ class Nameserver:
             Silent: the server does not answer.
             MailpodError: it refuses.
         """
-        new, old = sets(wanted), self._sets()
+        new = sets(wanted)
+        old = {key: values for key, values in self._sets().items() if key in new or not key[0].startswith(CHALLENGE)}
         changed = [key for key in {**old, **new} if old.get(key) != new.get(key)]
         self.update({key: new.get(key, frozenset()) for key in changed})
         return len(changed)

@@ -10,7 +10,7 @@ from mailpod.model.errors import InvalidInput, MailpodError
 from mailpod.model.records import DEFAULT_STACK, Account, System
 from mailpod.model.spec import Network
 from mailpod.services.context import Context
-from mailpod.services.images import ACCOUNT
+from mailpod.services.images import ACCOUNT, ensure_images
 from mailpod.services.reachable import down
 
 
@@ -70,7 +70,10 @@ def choose_encryption(context: Context) -> None:
     """
     if context.system.engine != "swarm" or down(context):
         return
-    can = context.engine.encrypts(ACCOUNT[DEFAULT_STACK].tag)
+    image = ACCOUNT[DEFAULT_STACK]
+    ensure_images(context.engine, context.progress, [image])
+    context.engine.spread_images([image.tag], context.progress)
+    can = context.engine.encrypts(image.tag)
     if can != context.system.encrypted:
         context.progress(f"packets between the machines are {'' if can else 'not '}encrypted from now on")
         context.adopt(context.system.model_copy(update={"encrypted": can}))

@@ -10,7 +10,7 @@ from mailpod.host.tunnel import open_tunnel
 from mailpod.model.errors import InvalidInput, MailpodError
 from mailpod.model.records import DEFAULT_STACK, Account, Node, now
 from mailpod.model.spec import LABEL_ROLE, Machine
-from mailpod.services import images, installation
+from mailpod.services import held_images, images, installation
 from mailpod.services.context import Context
 from mailpod.store import Store, write_durably
 
@@ -139,8 +139,7 @@ def add(context: Context, target: str, port: int, login_key: str | None) -> str:
     if machine is None:
         raise MailpodError(f"{name} is in another Swarm", f"on {name}, run: docker swarm leave")
     context.store.save_node(Node(name=name, target=target, port=port, host_keys=tuple(keys), added=now()))
-    stacks = [account.stack for account in context.store.accounts()]
-    context.engine.spread_images([image.tag for image in images.needed(stacks)], context.progress)
+    held_images.ensure_all(context, context.system)
     if context.system.encrypted and not context.engine.encrypts(images.ACCOUNT[DEFAULT_STACK].tag):
         context.progress(f"the kernel of {name} cannot encrypt packets: the network is made anew without that")
         installation.apply(context)

@@ -15,6 +15,7 @@ from mailpod.services import depots, dns
 from mailpod.services import relay_host as relay_service
 from mailpod.services.context import Context
 from mailpod.services.copies import leftovers
+from mailpod.services.held_images import tell_of_trial
 from mailpod.services.networks import remove_local
 from mailpod.services.reachable import down
 
@@ -37,7 +38,7 @@ def push_tables(context: Context) -> None:
 
 def main_files(context: Context) -> list[File]:
     """The files main is to have now."""
-    return [*layout.tls_files(context.main_identity, context.keys.authority()), *_table_files(context)]
+    return [*context.main_tls_files(), *_table_files(context)]
 
 
 def _table_files(context: Context) -> list[File]:
@@ -91,11 +92,14 @@ def _converge(context: Context) -> list[Step]:
         context.progress(f"{node} is down since {since}; its accounts stay as they are until it is back")
     accounts = {_container(context, account): account for account in here if not account.frozen}
     taken = steps(context)
+    there = {workload.name: workload.image for workload in observed_accounts(context)}
     problems: list[MailpodError] = []
     for step in taken:
         context.progress(describe(step))
         with _collected(problems):
             take(context, step, accounts)
+            if isinstance(step, Replace):
+                tell_of_trial(context, accounts[step.spec.name].name, there[step.spec.name], step.spec.image)
     for tidy in leftovers(context):
         with _collected(problems):
             tidy()
@@ -163,10 +167,7 @@ def _collected(problems: list[MailpodError]) -> Iterator[None]:
 def take(context: Context, step: Step, accounts: dict[str, Account]) -> None:
     """Do one step."""
     match step:
-        case Create(spec):
-            make_anew(context, accounts[spec.name])
-        case Replace(spec):
-            context.engine.remove(spec.name)
+        case Create(spec) | Replace(spec):
             make_anew(context, accounts[spec.name])
         case Start(name):
             context.engine.start(name)
@@ -184,11 +185,13 @@ def hurry(context: Context) -> None:
 
 
 def make_anew(context: Context, account: Account) -> None:
-    """Make the container of an account that had one: what the old one could prove itself with is worth nothing."""
+    """Make the container of an account in place of its old one, which can prove itself with nothing any more."""
     context.rotate(account)
-    # First, so that main never refuses what the new one sends.
+    # First, so that main never refuses what the new one sends; and while the old one is still there for its owner.
     push_tables(context)
-    context.engine.create(context.account_spec(account), context.account_files(account))
+    spec, files = context.account_spec(account), context.account_files(account)
+    context.engine.remove(spec.name)
+    context.engine.create(spec, files)
 
 
 def refresh(context: Context, account: Account, extra: tuple[File, ...] = ()) -> None:

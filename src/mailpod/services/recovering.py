@@ -10,7 +10,7 @@ from mailpod.services.carrying import bring_up
 from mailpod.services.context import Context
 from mailpod.services.filing import require_disk
 from mailpod.services.freezing import require_thawed
-from mailpod.services.images import ACCOUNT, ensure_images
+from mailpod.services.held_images import ensure_image
 from mailpod.services.installation import require_main
 from mailpod.services.nodes import choose, require_swarm
 from mailpod.services.reconcile import remove_container
@@ -49,7 +49,7 @@ def recover(context: Context, name: str, node: str, path: Path) -> AccountView:
     if packed.account.id != account.id:
         raise InvalidInput(f"{path} is not of this {account.name}", "give a file that was made of it")
     require_main(context)
-    ensure_images(context.engine, context.progress, [ACCOUNT[account.stack]])
+    account = ensure_image(context, account)
     target = copies.at(context, account, node)
     with copies.alone(context, account), context.lock("converge"):
         account = copies.record(context, account)

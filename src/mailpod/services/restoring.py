@@ -16,7 +16,8 @@ from mailpod.services.accounts import AccountView
 from mailpod.services.carrying import SPARE, bring_up
 from mailpod.services.context import Context
 from mailpod.services.freezing import require_thawed
-from mailpod.services.images import ACCOUNT, ensure_images
+from mailpod.services.held_images import ensure_image
+from mailpod.services.images import ACCOUNT
 from mailpod.services.installation import require_main
 from mailpod.services.reachable import require_reachable
 from mailpod.services.reconcile import push_tables, remove_container
@@ -47,7 +48,7 @@ def restore(context: Context, name: str, at: str) -> AccountView:
     require_thawed(account)
     require_reachable(context, account)
     depot, snapshot = found(context, account, at)
-    ensure_images(context.engine, context.progress, [ACCOUNT[account.stack]])
+    ensure_image(context, account)
     with copies.alone(context, account):
         account = copies.settle_volumes(context, copies.record(context, account))
         _require_room(context, account, snapshot)
@@ -86,7 +87,9 @@ def restore_as(context: Context, name: str, new: str, at: str) -> AccountView:
     context.require_system()
     wanted = account_name(new)
     source = snapshots.known(context, name)
-    fresh = Account(**source.model_dump(include=_CARRIED), id=new_id(), name=wanted, created=now())
+    fresh = Account(
+        **source.model_dump(include=_CARRIED), id=new_id(), name=wanted, created=now(), image=ACCOUNT[source.stack].tag
+    )
     arriving.prepare(context, fresh)
     depot, snapshot = found(context, source, at)
     return arriving.arrive(

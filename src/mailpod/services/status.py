@@ -6,14 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mailpod.model.errors import MailpodError
 from mailpod.model.records import Account, System, Tended, now
 from mailpod.model.spec import LABEL_ID, LABEL_ROLE, Workload
 from mailpod.services.backup_care import BackupHealth, health
 from mailpod.services.context import Context
+from mailpod.services.held_images import upgradable
 from mailpod.services.refusals import Refusals, refusals
+
+if TYPE_CHECKING:
+    from mailpod.services.certificate_views import CertificateView
 
 _AT_ONCE = 8
 # An account that hangs must not hold up what is known of the others.
@@ -79,7 +83,9 @@ class Status:
     Attributes:
         queue: what is known to wait in main and the accounts, None when none says.
         refusals: what main refused to accounts of late, None when it does not say.
+        upgradable: names of accounts, and `main`, for which there is a newer image than they have.
         tended: what `mailpod tend` did last.
+        certificates: what main and the accounts show clients.
         backup: how it stands with backups.
     """
 
@@ -88,12 +94,16 @@ class Status:
     accounts: list[ElementStatus]
     queue: list[Message] | None
     refusals: list[Refusals] | None
+    upgradable: list[str]
     tended: Tended
+    certificates: "list[CertificateView]"
     backup: BackupHealth
 
 
 def status(context: Context) -> Status:
     """Ask the engine, main, and the accounts that run."""
+    from mailpod.services.certificate_views import views
+
     context.require_system()
     workloads = context.engine.workloads(context.instance)
     main = next((w for w in workloads if w.labels.get(LABEL_ROLE) == "main"), None)
@@ -121,7 +131,9 @@ def status(context: Context) -> Status:
         people,
         known,
         refused.result(),
+        upgradable(context.system, accounts),
         context.store.tended(),
+        views(context),
         health(context),
     )
 

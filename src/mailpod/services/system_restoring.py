@@ -19,7 +19,7 @@ from mailpod.model.backup import KEEPSAKES, STATE_FILE, SYSTEM, Backed, BackupPl
 from mailpod.model.depot import MISSING, Depot, DepotError
 from mailpod.model.errors import AlreadyExists, InvalidInput, MailpodError, NotFound
 from mailpod.model.networks import unique_local_prefix
-from mailpod.model.records import MIB, Account, System
+from mailpod.model.records import MIB, Account, MainImages, System
 from mailpod.model.spec import LABEL_ID, LABEL_INSTANCE, LABEL_ROLE, WorkloadSpec
 from mailpod.services import depots, images, installation
 from mailpod.services.carrying import SPARE
@@ -83,7 +83,8 @@ def restore_system(
         live, kept = (_fresh(saved.accounts(folder)) for folder in ("accounts", "deleted"))
         found = _backups(context, given, saved, [*live, *kept], at)
         kept = [account for account in kept if account.id in found]
-        images.ensure_images(context.engine, context.progress, images.needed([a.stack for a in live], system.dns))
+        needed = [images.ACCOUNT[stack] for stack in sorted({account.stack for account in live})]
+        images.ensure_images(context.engine, context.progress, needed)
         _require_room(context, system, live, found)
         write_durably(context.store.folder / _MARK, given.repository.encode(), 0o600)
         _clear(context)
@@ -118,7 +119,14 @@ def _as_here(context: Context, system: System) -> System:
     """The system on one machine, where names, networks and ways to other machines are not what they were."""
     if not names.is_label(context.instance):
         raise InvalidInput(f"{context.instance!r} cannot be an instance's name", "use letters, digits and hyphens")
-    here = {"instance": context.instance, "engine": "docker", "networks": (), "prefixes": {}, "drained": ()}
+    here: dict[str, object] = {
+        "instance": context.instance,
+        "engine": "docker",
+        "networks": (),
+        "prefixes": {},
+        "drained": (),
+    }
+    here |= {"images": MainImages(), "images_before": MainImages()}
     taken = {subnet for network in context.engine.networks() for subnet in network.subnets}
     if any(subnet.startswith(system.ipv6_subnet.partition("::")[0]) for subnet in taken) and not system.ipv6_routed:
         here["ipv6_subnet"] = unique_local_prefix()
@@ -127,7 +135,10 @@ def _as_here(context: Context, system: System) -> System:
 
 def _fresh(accounts: list[Account]) -> list[Account]:
     """The accounts without what the old engine had of them; those whose destruction had begun are gone."""
-    elsewhere = {"node": "", "copies": (), "kept": (), "volume": "", "restoring": "", "replaced": ""}
+    elsewhere = {"node": "", "copies": (), "kept": (), "volume": "", "restoring": "", "replaced": ""} | {
+        "image": "",
+        "image_before": "",
+    }
     return [account.model_copy(update=elsewhere) for account in accounts if not account.purge]
 
 

@@ -8,7 +8,15 @@ from mailpod.services.backup_care import care
 from mailpod.services.context import Context
 from mailpod.services.reconcile import renew_keys
 
-CHORES: dict[str, Callable[[Context], None]] = {"keys": renew_keys, "backup": care}
+
+def _certificates(context: Context) -> None:
+    # Not before it is needed: it takes a good part of a second.
+    from mailpod.services.issuing import issue_due
+
+    issue_due(context)
+
+
+CHORES: dict[str, Callable[[Context], None]] = {"keys": renew_keys, "certificates": _certificates, "backup": care}
 """By name, what is done if it is due. One that fails raises `MailpodError`, and is tried again the next hour."""
 
 

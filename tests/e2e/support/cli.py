@@ -37,12 +37,19 @@ class Cli:
 
     Args:
         within: words before the command that run it elsewhere on this machine.
+        root: where the launcher is.
     """
 
     def __init__(
-        self, state: Path, instance: str, extra: Mapping[str, str] | None = None, within: tuple[str, ...] = ()
+        self,
+        state: Path,
+        instance: str,
+        extra: Mapping[str, str] | None = None,
+        within: tuple[str, ...] = (),
+        root: Path = ROOT,
     ) -> None:
         self.within = within
+        self._root = root
         self.state = state
         self.instance = instance
         self.environment = {
@@ -52,12 +59,17 @@ class Cli:
             **(extra or {}),
         }
 
+    def of_version(self, root: Path) -> "Cli":
+        """The same system in the hands of another version, whose sources are in `root`."""
+        environment = {"MAILPOD_VENV": str(ROOT / ".venv"), **self.environment}
+        return Cli(self.state, self.instance, environment, self.within, root)
+
     def run(
         self, *arguments: str, stdin: str = "", program: str = "mailpod", seconds: float = 180, **env: str
     ) -> Result:
         """Run it to its end, whatever the end is."""
         done = subprocess.run(
-            [*self.within, str(ROOT / program), *arguments],
+            [*self.within, str(self._root / program), *arguments],
             input=stdin,
             capture_output=True,
             text=True,
@@ -78,7 +90,7 @@ class Cli:
         """Start it in a process group of its own, which is killed at the end whatever happened."""
         process = subprocess.Popen(
             # Who runs the tests may ignore signals (nohup, a background job), and what it starts inherits that.
-            ["env", "--default-signal=HUP,INT", *self.within, str(ROOT / "mailpod"), *arguments],
+            ["env", "--default-signal=HUP,INT", *self.within, str(self._root / "mailpod"), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -74,6 +74,13 @@ class Mailbox:
         _, data = self.session.fetch("1:*", "(BODY.PEEK[])")
         return [parse(part[1]) for part in data if isinstance(part, tuple) and word.encode() in part[1]]
 
+    def reports(self) -> list[bytes]:
+        """The messages in the inbox that say what could not be delivered, whole (RFC 3462)."""
+        if int(self.session.select("INBOX", readonly=True)[1][0] or 0) == 0:
+            return []
+        _, data = self.session.fetch("1:*", "(BODY.PEEK[])")
+        return [part[1] for part in data if isinstance(part, tuple) and b"multipart/report" in part[1]]
+
     def words(self, folder: str = "INBOX") -> list[str]:
         """The last word of every subject in `folder`."""
         if self.session.select(f'"{folder}"', readonly=True)[1] == [b"0"]:

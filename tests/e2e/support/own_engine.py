@@ -76,7 +76,11 @@ class OwnEngine:
             ("link", "set", "lo", "up"),
             ("route", "add", "default", "via", self._host),
         ):
-            command("ip", "-netns", self.name, *words)
+            self.ip(*words)
+
+    def ip(self, *words: str) -> str:
+        """Run ip(8) in its network."""
+        return command("ip", "-netns", self.name, *words)
 
     def _plug_in(self) -> None:
         """A cable from its eth0 to the machine."""

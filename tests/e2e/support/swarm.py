@@ -19,7 +19,7 @@ from tests.e2e.support.world import World
 from mailpod.engine.docker import DockerEngine
 from mailpod.model.records import DEFAULT_STACK, EngineKind
 from mailpod.model.spec import LABEL_ROLE
-from mailpod.services.images import ensure_images, needed
+from mailpod.services.images import ACCOUNT, DNS, MAIN, ensure_images
 
 DOMAIN = "guild.test"
 
@@ -112,7 +112,7 @@ class SwarmSystem(System):
 @contextmanager
 def running_swarm(folder: Path, count: int = 3, kind: EngineKind = "swarm") -> Iterator[SwarmSystem]:
     """A system on machines of the test's own, or, on one engine, on the first; nothing of them is left afterwards."""
-    images = needed([DEFAULT_STACK], "built-in")
+    images = [MAIN, DNS, ACCOUNT[DEFAULT_STACK]]
     local = DockerEngine()
     ensure_images(local, lambda _line: None, images)
     local._client.close()

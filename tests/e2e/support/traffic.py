@@ -90,11 +90,11 @@ def arrived_once(system: System, accounts: list[Account], expected: list[str], s
     until(lambda: not set(expected) - set(counts()), f"{len(expected)} messages", seconds, every=0.5)
     found = counts()
     again = {word: found[word] for word in expected if found[word] != 1}
-    ways = [way for account in accounts for word in again for way in _ways(system, account, word)]
-    assert not again, f"{len(again)} of {len(expected)} messages arrived more than once: {again}, by {ways}"
+    found_ways = [way for account in accounts for word in again for way in ways(system, account, word)]
+    assert not again, f"{len(again)} of {len(expected)} messages arrived more than once: {again}, by {found_ways}"
 
 
-def _ways(system: System, account: Account, word: str) -> list[list[str]]:
-    """The Received headers of each copy of a message."""
+def ways(system: System, account: Account, word: str) -> list[list[str]]:
+    """The Received headers of each copy of a message in the inbox."""
     with system.mailbox(account) as mailbox:
         return [message.get_all("Received", []) for message in mailbox.anywhere(word)]

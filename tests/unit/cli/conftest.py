@@ -41,7 +41,8 @@ def mailpod(system, timetable, monkeypatch, capsys):
     def context(**_options):
         return system.process()
 
-    for module in ("account", "alias", "app_password", "dkim", "dns", "engine", "moving", "node", "system", "tending"):
+    modules = "account alias app_password certificate dkim dns engine moving node system tending upgrade"
+    for module in modules.split():
         monkeypatch.setattr(f"mailpod.cli.{module}.context", context)
 
     def call(*arguments):

@@ -160,7 +160,8 @@ def test_two_accounts_of_one_name_share_no_volume():
 
 def test_the_files_of_an_account():
     files = {
-        f.path: f for f in layout.account_files(ALICE, IDENTITY, "CA", "ssh-ed25519 OP", "AA:BB", ["team@example.org"])
+        f.path: f
+        for f in layout.account_files(ALICE, IDENTITY, "SHOWN", "CA", "ssh-ed25519 OP", "AA:BB", ["team@example.org"])
     }
     assert {path: file.content for path, file in files.items()} == {
         "etc/ssh/ssh_host_ed25519_key": b"HOST KEY",
@@ -170,6 +171,7 @@ def test_the_files_of_an_account():
         "etc/tls/key.pem": b"TLS KEY",
         "etc/tls/cert.pem": b"CERT",
         "etc/tls/ca.pem": b"CA",
+        "etc/tls/shown.pem": b"SHOWN",
         "etc/relay/sasl_passwd": b"[main.mailpod.internal]:10025 alice:S\n",
         "etc/relay/main_key": b"AA:BB main\n",
         "etc/relay/send_as": b"team@example.org\n",
@@ -178,6 +180,7 @@ def test_the_files_of_an_account():
     assert {path for path, file in files.items() if file.mode == 0o600} == {
         "etc/ssh/ssh_host_ed25519_key",
         "etc/tls/key.pem",
+        "etc/tls/shown.pem",
         "etc/relay/sasl_passwd",
         "etc/quota",
     }
@@ -192,9 +195,9 @@ def test_nothing_secret_is_in_what_the_engine_is_told():
 
 
 def test_the_keys_of_an_element_are_its_own_to_read():
-    files = {f.path: f for f in layout.tls_files(IDENTITY, "CA")}
-    assert sorted(files) == ["etc/tls/ca.pem", "etc/tls/cert.pem", "etc/tls/key.pem"]
-    assert files["etc/tls/key.pem"].mode == 0o600
+    files = {f.path: f for f in layout.tls_files(IDENTITY, "SHOWN", "CA")}
+    assert sorted(files) == ["etc/tls/ca.pem", "etc/tls/cert.pem", "etc/tls/key.pem", "etc/tls/shown.pem"]
+    assert {files["etc/tls/key.pem"].mode, files["etc/tls/shown.pem"].mode} == {0o600}
 
 
 def test_the_tables_of_main():

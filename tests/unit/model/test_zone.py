@@ -80,6 +80,18 @@ def test_the_key_of_the_mx_is_told_where_the_zone_is_signed():
     assert not [one for one in zone.of_system(elsewhere, KEY) if one.kind in {"TLSA", "NS"}]
 
 
+def test_nobody_but_the_server_that_is_asked_may_give_certificates_for_our_names():
+    asking = SYSTEM.model_copy(update={"acme_email": "ops@example.org"})
+    allowed = ['0 issue "letsencrypt.org"']
+    assert found(zone.of_system(asking, KEY), "mail.example.org", "CAA") == allowed
+    assert found(zone.of_account(asking, ALICE), "alice.example.org", "CAA") == allowed
+    assert found(zone.of_system(asking, KEY), "example.org", "CAA") == []
+    other = asking.model_copy(update={"acme_server": "https://letsencrypt.org.test/"})
+    for system in (SYSTEM, other):
+        records = [*zone.of_system(system, KEY), *zone.of_account(system, ALICE)]
+        assert not [one for one in records if one.kind == "CAA"]
+
+
 def test_a_long_key_is_cut_into_strings():
     [record] = zone.of_keys([DkimRecord("example.org", "s1", "v=DKIM1; k=rsa; p=" + "A" * 392)])
     assert (record.name, record.kind) == ("s1._domainkey.example.org", "TXT")

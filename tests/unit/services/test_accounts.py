@@ -228,7 +228,7 @@ def test_rotate_replaces_what_the_account_proves_itself_with(system):
     accounts.rotate(system.process(steps), "Alice")
     after = system.files_of(account)
     changed = {path for path in after if after[path] != before[path]}
-    assert changed == {"etc/tls/key.pem", "etc/tls/cert.pem", "etc/relay/sasl_passwd", "etc/quota"}
+    assert changed == {"etc/tls/key.pem", "etc/tls/shown.pem", "etc/tls/cert.pem", "etc/relay/sasl_passwd", "etc/quota"}
     assert relay_secret(system, "alice") != secret
     assert {name for name in tables if tables[name] != system.tables()[name]} == {"dovecot/relay", "quota/accounts"}
     assert system.tables()["dovecot/relay"].splitlines()[1] == tables["dovecot/relay"].splitlines()[1]

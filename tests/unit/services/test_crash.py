@@ -14,6 +14,7 @@ from mailpod.model import layout
 from mailpod.model.errors import EngineUnreachable, MailpodError
 from mailpod.model.records import MIN_MEMORY, now
 from mailpod.services import accounts, aliases, freezing, installation, migrating, relay_host
+from mailpod.services.upgrading import rollback, upgrade
 
 
 class Inline(concurrent.futures.Executor):
@@ -70,6 +71,8 @@ OPERATIONS = {
     "migrate to one engine": migrating.to_docker,
     "relay host": lambda c: relay(c, "smtp2.example.net", "club", "secret"),
     "no relay host": lambda c: relay(c, "none"),
+    "upgrade": lambda c: upgrade(c, ["main", "alice"]),
+    "rollback": lambda c: rollback(c, "alice"),
     "apply": installation.apply,
 }
 MAY_DESTROY = {"purge": {"alice"}, "purge what was kept": {"gone"}}
@@ -120,6 +123,10 @@ def test_a_crash_at_any_step_is_repaired_by_apply(ready, tmp_path, monkeypatch, 
         unlike(ready)
     if "relay host" in operation:
         relay(ready.process(), "smtp.example.net", "club", "secret")
+    if operation in {"upgrade", "rollback"}:
+        ready.pull(monkeypatch, "newer")
+    if operation == "rollback":
+        upgrade(ready.process(), ["alice"])
     if operation == "migrate to one engine":
         migrating.to_swarm(ready.process())
     problems = []

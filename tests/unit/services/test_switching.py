@@ -10,7 +10,7 @@ def test_another_stack_keeps_the_account_and_its_volume(system):
     before = system.store.account("alice")
     other = "dovecot" if before.stack == "classic" else "classic"
     view = accounts.change(system.process(), "alice", stack=other)
-    assert view.account == before.model_copy(update={"stack": other})
+    assert view.account == before.model_copy(update={"stack": other, "image": ACCOUNT[other].tag})
     assert view.image == ACCOUNT[other].tag
     assert accounts.change(system.process(), "alice", stack=before.stack).account == before
     system.check_converged()

@@ -1,0 +1,72 @@
+"""How an ACME server is shown that names are ours: in the system's own zone, or on main's web server."""
+
+import contextlib
+from collections.abc import Iterator
+from functools import partial
+
+from mailpod.model import layout
+from mailpod.model.archive import File
+from mailpod.model.errors import MailpodError
+from mailpod.services.acme import Challenge, Kind, Show
+from mailpod.services.context import Context
+from mailpod.services.lookup import Resolver, Unknown
+from mailpod.services.nameserver import CHALLENGE
+
+
+def proof(context: Context, names: tuple[str, ...]) -> tuple[tuple[str, ...], Kind, Show]:
+    """The names that can be shown to be ours, and how.
+
+    Raises:
+        MailpodError: there are none, or nobody tells.
+    """
+    if context.system.dns == "built-in":
+        return names, "dns-01", partial(_in_zone, context)
+    found = leading_here(context, names)
+    if not found:
+        raise MailpodError(
+            f"{names[0]} leads to another web server than main's, or nowhere", "see docs/operator.md, Certificates"
+        )
+    return found, "http-01", partial(_on_web, context)
+
+
+def leading_here(context: Context, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the names at which an ACME server would find main's web server.
+
+    Raises:
+        MailpodError: the resolver does not tell, so that a name that leads here might be left out.
+    """
+    resolver = Resolver(context.system.resolver)
+    ours = set(layout.public_addresses(context.system))
+    four_of_ours = {one for one in ours if "." in one}
+
+    def leads(name: str) -> bool:
+        four, six = resolver.ask(name, "A"), resolver.ask(name, "AAAA")
+        # Where our address is not known, an order tells whose it is.
+        return bool(four) and four <= (four_of_ours or four) and six <= ours
+
+    try:
+        return tuple(name for name in names if leads(name))
+    except Unknown as error:
+        raise MailpodError(f"where {names[0]} leads is not known: {error}", "see: mailpod dns check") from error
+
+
+@contextlib.contextmanager
+def _in_zone(context: Context, challenges: list[Challenge]) -> Iterator[None]:
+    wanted = {(f"{CHALLENGE}{one.name}", "TXT"): frozenset({f'"{one.value}"'}) for one in challenges}
+    context.nameserver.update(wanted)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(MailpodError):
+            context.nameserver.update(dict.fromkeys(wanted, frozenset()))
+
+
+@contextlib.contextmanager
+def _on_web(context: Context, challenges: list[Challenge]) -> Iterator[None]:
+    pages = [File(f"etc/challenges/{one.token}", one.value.encode()) for one in challenges]
+    context.channel.main("challenges", pages)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(MailpodError):
+            context.channel.main("challenges")

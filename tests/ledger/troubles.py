@@ -1,0 +1,197 @@
+"""What may happen to a system at any moment. Each is given the running system, and leaves it to get over it."""
+
+import json
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from docker.models.containers import Container
+from tests.e2e.support.engine import execute, facts
+from tests.e2e.support.own_engine import OwnEngine
+from tests.e2e.support.system import Account, System
+from tests.e2e.support.wait import until
+
+_WHILE = 3.0
+"""Seconds that something stays away."""
+
+
+@dataclass
+class Scene:
+    """Where it happens.
+
+    Attributes:
+        chance: of what is not said.
+    """
+
+    system: System
+    engine: OwnEngine
+    accounts: list[Account]
+    chance: random.Random
+
+    @property
+    def one(self) -> Account:
+        """Some account."""
+        return self.chance.choice(self.accounts)
+
+    def container(self, account: Account) -> Container:
+        """Its container as it is now."""
+        return self.system.engine.account(account.name)
+
+
+Trouble = Callable[[Scene], None]
+
+
+def main_crashes(scene: Scene) -> None:
+    """SIGKILL to its first process; the engine starts it again."""
+    _crash(scene.system.main)
+
+
+def an_account_crashes(scene: Scene) -> None:
+    """The same for an account."""
+    _crash(scene.container(scene.one))
+
+
+def _crash(container: Container) -> None:
+    before = facts(container)["State"]
+    if not before["Pid"]:
+        return
+    os.kill(before["Pid"], signal.SIGKILL)
+
+    def is_back() -> bool:
+        now = facts(container)["State"]
+        return bool(now["Running"]) and now["Pid"] != before["Pid"]
+
+    until(is_back, "a container that was started again", 60)
+
+
+def main_is_killed(scene: Scene) -> None:
+    """`docker kill`, and nobody but `apply` starts it again."""
+    scene.system.main.kill("SIGKILL")
+    scene.system.apply()
+
+
+def main_is_made_anew(scene: Scene) -> None:
+    """Its container removed with all that is not on its volume."""
+    scene.system.main.remove(force=True)
+    scene.system.apply()
+
+
+def an_account_is_made_anew(scene: Scene) -> None:
+    """The same for an account."""
+    scene.container(scene.one).remove(force=True)
+    scene.system.apply()
+
+
+def an_account_is_stopped(scene: Scene) -> None:
+    """In an orderly way, for some seconds."""
+    scene.container(scene.one).stop(timeout=10)
+    time.sleep(_WHILE)
+    scene.system.apply()
+
+
+def daemons_die(scene: Scene) -> None:
+    """SIGKILL to three processes of main or of an account; their supervisor starts them again."""
+    container = scene.chance.choice([scene.system.main, scene.container(scene.one)])
+    _, listed = execute(container, "sh", "-c", "cd /proc && echo [0-9]*")
+    victims = scene.chance.sample([one for one in listed.split() if one != "1"], 3)
+    execute(container, "kill", "-KILL", *victims)
+
+
+def the_engine_is_killed(scene: Scene) -> None:
+    """And started again: all containers die with it, and come back by themselves."""
+    scene.system.engine.close()
+    scene.engine.end(signal.SIGKILL)
+    scene.engine.start()
+    scene.system.engine.connect()
+
+
+def the_disk_is_full(scene: Scene) -> None:
+    """Of everything: queues, mailboxes, the engine itself."""
+    scene.engine.fill_disk()
+    try:
+        time.sleep(_WHILE)
+    finally:
+        scene.engine.free_disk()
+
+
+def an_account_is_cut_off(scene: Scene) -> None:
+    """Its cable is pulled in the middle of whatever it does."""
+    container = scene.container(scene.one)
+    _, index = execute(container, "cat", "/sys/class/net/eth0/iflink")
+    links = json.loads(scene.engine.ip("-json", "link"))
+    cable = next(link["ifname"] for link in links if link["ifindex"] == int(index))
+    scene.engine.ip("link", "set", cable, "down")
+    time.sleep(_WHILE)
+    scene.engine.ip("link", "set", cable, "up")
+
+
+def an_account_is_frozen(scene: Scene) -> None:
+    """And goes on some seconds later."""
+    name = scene.one.name
+    scene.system.cli.ok("account", "freeze", name)
+    time.sleep(_WHILE)
+    scene.system.cli.ok("account", "thaw", name)
+
+
+def an_account_is_changed(scene: Scene) -> None:
+    """Another limit: its container is replaced, as by an upgrade."""
+    memory = scene.chance.choice(["200M", "250M", "300M", "350M"])
+    scene.system.cli.ok("account", "set", scene.one.name, "--memory", memory)
+
+
+def an_account_changes_its_stack(scene: Scene) -> None:
+    """To the other one, with all its mail."""
+    account = scene.one
+    other = {"classic": "dovecot", "dovecot": "classic"}[scene.system.shown(account)["stack"]]
+    scene.system.cli.ok("account", "set", account.name, "--stack", other)
+
+
+def an_account_is_moved(scene: Scene) -> None:
+    """Into a file and out of it again, under another id, by which no alias leads to it: the last one has none."""
+    account, file = scene.accounts[-1], scene.system.folder / "moved"
+    scene.system.cli.ok("account", "move", account.name, "--to-file", str(file))
+    scene.system.cli.ok("account", "move", account.name, "--from-file", str(file))
+    file.unlink()
+
+
+def the_operator_is_killed(scene: Scene) -> None:
+    """In the middle of a command; the next `apply` ends what it began."""
+    words = ("account", "set", scene.one.name, "--memory", scene.chance.choice(["220M", "270M", "320M"]))
+    scene.system.cli.kill_after(scene.chance.uniform(0.3, 3), *words)
+    scene.system.apply()
+
+
+TROUBLES: tuple[Trouble, ...] = (
+    main_crashes,
+    main_is_killed,
+    main_is_made_anew,
+    an_account_crashes,
+    an_account_is_made_anew,
+    an_account_is_stopped,
+    an_account_is_cut_off,
+    an_account_is_frozen,
+    an_account_is_changed,
+    an_account_changes_its_stack,
+    an_account_is_moved,
+    daemons_die,
+    the_disk_is_full,
+    the_engine_is_killed,
+    the_operator_is_killed,
+)
+"""Each comes once before any comes again."""
+
+
+def recover(scene: Scene) -> None:
+    """Wait until the system is whole again; `apply` may be asked once more, as an operator would."""
+
+    def applied() -> bool:
+        return scene.system.cli.run("apply").code == 0
+
+    until(applied, "a system that is whole", 120)
+    scene.system.world.attach(scene.system.main)
+    scene.system.wait_until_up()
+    for account in scene.accounts:
+        until(lambda one=account: scene.system.reaches(one), f"{account.name} to be back", 60)
