@@ -7,6 +7,7 @@ aliases/LOCAL_PART.toml   shared addresses
 nodes/NAME.toml           machines of a Swarm
 tended.toml               what `mailpod tend` did last
 counts.json               how many messages `mailpod metrics` has counted
+backups/ID.toml           how the last backup of an account, or of the folder itself (`system`), went
 logs/NAME-ID-TIME.log     what frozen accounts had said, where their engine does not keep it
 secrets/                  keys (mode 0700), see `mailpod.services.keys`
 """
@@ -24,6 +25,7 @@ import tomli_w
 from pydantic import BaseModel, ValidationError
 
 from mailpod.flock import acquire
+from mailpod.model.backup import Backed, BackupPlan
 from mailpod.model.errors import MailpodError, NotFound
 from mailpod.model.names import is_label
 from mailpod.model.records import Account, Alias, Node, System, Tended, now
@@ -240,9 +242,29 @@ class Store:
             str(path.relative_to(self.folder)) for path in files if account_id in path.name or word in path.read_bytes()
         ]
 
+    def backup_plan(self) -> BackupPlan | None:
+        """Where backups go, with the keys; None before that was said."""
+        return _find(self.secrets / "backup.toml", BackupPlan)
+
+    def save_backup_plan(self, plan: BackupPlan) -> None:
+        """Write that down."""
+        self._write(self.secrets / "backup.toml", plan)
+
+    def backed(self, element: str) -> Backed:
+        """How the last backup of an account, by its id, or of this folder went; nothing at first."""
+        return _find(self.folder / "backups" / f"{element}.toml", Backed) or Backed()
+
+    def save_backed(self, element: str, backed: Backed) -> None:
+        """Write that down."""
+        self._write(self.folder / "backups" / f"{element}.toml", backed)
+
+    def forget_backed(self, element: str) -> None:
+        """Remove that, if it is there."""
+        (self.folder / "backups" / f"{element}.toml").unlink(missing_ok=True)
+
     def erase(self) -> None:
         """Remove all of the desired state and the keys; what else lies in the folder stays."""
-        for name in ("accounts", "deleted", "aliases", "nodes", "logs", "secrets"):
+        for name in ("accounts", "deleted", "aliases", "backups", "nodes", "logs", "secrets"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
         locks = (
             ".lock",
@@ -253,6 +275,8 @@ class Store:
             ".dns",
             ".tend",
             ".counts",
+            ".backup",
+            ".backup-system",
             ".certificates",
             ".acme",
             *(path.name for path in self.folder.glob(".move-*")),
@@ -263,6 +287,7 @@ class Store:
             "dns/published.zone",
             "tended.toml",
             "counts.json",
+            "restoring",
             *locks,
             "system.toml",
         ):

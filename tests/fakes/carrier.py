@@ -2,11 +2,25 @@
 
 import contextlib
 import io
+import json
 import tarfile
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from mailpod.model.archive import File, tar
+from mailpod.model.depot import MISSING, WRONG_KEY, DepotError
 from mailpod.model.errors import EngineUnreachable, MailpodError
 from mailpod.model.spec import LABEL_ID
+
+
+@dataclass
+class FakeDepot:
+    """A repository: files by path and the time, by the ids of snapshots."""
+
+    password: str
+    snapshots: dict = field(default_factory=dict)
+    damaged: bool = False
+    kept: list = field(default_factory=list)
 
 
 class FakeCarrier:
@@ -105,6 +119,71 @@ class FakeCarrier:
 
     def remove_network(self, name):
         self._reach(f"remove_network {name}").networks.pop(name, None)
+
+    def back_up(self, spec, depot, folder, told):
+        assert depot.image in self.world.images
+        with self._helping(spec) as world:
+            there = self._depot(depot)
+            files = dict(world.volumes[world.key(spec.volume, spec.node)].files)
+            self._step("engine half of it is in the repository")
+            told(len(files))
+            return self._summary(there, files)
+
+    def _summary(self, there, files):
+        number = 1 + len(there.snapshots)
+        identity = f"{number:08x}{id(there):056x}"
+        there.snapshots[identity] = (datetime.now(UTC), files)
+        self._step("engine the snapshot is there")
+        said = {
+            "message_type": "summary",
+            "snapshot_id": identity,
+            "total_bytes_processed": sum(len(file.content) for file in files.values()),
+            "data_added": 1,
+        }
+        return json.dumps(said).encode()
+
+    def _depot(self, depot):
+        there = self.world.depots.get((depot.folder, depot.path))
+        if there is None:
+            raise DepotError("there is no backup of this there", "see: mailpod backup list", MISSING)
+        if there.password != depot.password:
+            raise DepotError("the key is not that of the repository", "give the other one", WRONG_KEY)
+        return there
+
+    def at_depot(self, depot, words, given=()):
+        self._reach(f"at_depot {words[0]}")
+        verb, *rest = words
+        if verb == "init":
+            self.world.depots[depot.folder, depot.path] = FakeDepot(depot.password)
+            return
+        if verb == "purge":
+            self.world.depots.pop((depot.folder, depot.path), None)
+            return
+        there = self._depot(depot)
+        if verb == "save":
+            yield self._summary(there, {rest[0]: File(rest[0], b"".join(given))})
+        elif verb == "snapshots":
+            found = [
+                {"id": one, "time": time.isoformat(), "summary": {"total_bytes_processed": len(files)}}
+                for one, (time, files) in there.snapshots.items()
+            ]
+            yield json.dumps(found).encode()
+        elif verb == "dump":
+            yield from self._dump(there.snapshots[rest[0]][1], rest[1])
+        elif verb == "check" and there.damaged:
+            raise DepotError("the repository of the backup: a pack is missing", "see that it is whole", 1)
+        elif verb == "keep":
+            there.kept.append(rest)
+
+    def _dump(self, files, path):
+        wanted = path.strip("/")
+        if wanted in files:
+            yield files[wanted].content
+            return
+        found = [file for file in files.values() if file.path.startswith(wanted)]
+        if not found:
+            raise DepotError(f'path "{path}" not found in snapshot', "see that it is whole", 1)
+        yield tar(found)
 
     def helpers(self, instance):
         return set(self._reach("helpers").helpers)

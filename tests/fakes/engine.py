@@ -82,6 +82,8 @@ class World:
     """Ids of accounts that have a file of another user's on their volume."""
     resolver: bytes = b"verified\n"
     """What main prints of its resolver."""
+    depots: dict = field(default_factory=dict)
+    """Repositories of backups, by the folder they are in and their path."""
     helpers: list[str] = field(default_factory=list)
     """Of accounts whose volumes are being worked on, the ids."""
 

@@ -17,7 +17,7 @@ from mailpod.model.dkim import SigningKey, SigningKeys
 from mailpod.model.records import Account, Node, System, now
 from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_ROLE, Machine
 from mailpod.model.tables import render
-from mailpod.services import accounts, dns, images, installation, passwords, ports, resolving, signing
+from mailpod.services import accounts, dns, images, installation, passwords, planning, ports, resolving, signing
 from mailpod.services import relay_host as relay_service
 from mailpod.services.context import Context
 from mailpod.services.nameserver import sets
@@ -64,7 +64,7 @@ class FakeSystem:
         self.folder = folder
         self.instance = instance
         self.world = world or World()
-        for image in (images.MAIN, images.DNS, images.ANTIVIRUS, *images.ACCOUNT.values()):
+        for image in (images.MAIN, images.DNS, images.ANTIVIRUS, images.BACKUP, *images.ACCOUNT.values()):
             self.world.images[image.tag] = ""
         self.store = Store(folder)
         self.said: list[str] = []
@@ -91,7 +91,7 @@ class FakeSystem:
     def planned(self, domain: str = DOMAIN, **options: object) -> System:
         """What `up` would be given."""
         first = {} if self.store.find_system() else {"engine": self.engine, "dns": self.dns}
-        return installation.planned(self.store, domain, self.instance, **first | options)
+        return planning.planned(self.store, domain, self.instance, **first | options)
 
     def up(self, *names: str) -> "FakeSystem":
         """Start it, with accounts."""
@@ -164,7 +164,6 @@ class FakeSystem:
         """Desired and observed state are the same, and nothing lies about that belongs to nobody."""
         context = self.process()
         wanted = {a.name: a for a in self.store.accounts()}
-        kept = {a.id for a in self.store.deleted()}
         observed = {
             c.labels[LABEL_ACCOUNT]: (name, c)
             for name, c in self.world.containers.items()
@@ -185,14 +184,14 @@ class FakeSystem:
             expected = {file.path: file.content for file in context.account_files(account)}
             there = self.files_of(account)
             assert {path: there.get(path) for path in expected} == expected
+        on_record = set()
         for account in (*wanted.values(), *self.store.deleted()):
-            assert not account.copies
-            there = {key for key, v in self.world.volumes.items() if v.labels.get(LABEL_ID) == account.id}
+            assert (account.copies, account.restoring, account.replaced) == ((), "", "")
             volume = layout.account_volume(self.instance, account)
-            assert there == {self.world.key(volume, node) for node in (account.node, *account.kept)}
+            on_record |= {self.world.key(volume, node) for node in (account.node, *account.kept)}
         assert not self.world.helpers
-        owners = {v.labels[LABEL_ID] for v in self.world.volumes.values() if LABEL_ID in v.labels}
-        assert owners <= {a.id for a in wanted.values()} | kept, "a volume belongs to nobody"
+        roles = {name: one.labels.get(LABEL_ROLE) for name, one in self.world.volumes.items()}
+        assert {name for name, role in roles.items() if role == "account"} == on_record
         assert not any(a.purge for a in self.store.deleted())
         ids = {a.id for a in wanted.values()}
         assert {"main", *ids} <= self.signers()

@@ -15,6 +15,7 @@ from mailpod.cli import (
     account,
     alias,
     app_password,
+    backup,
     certificate,
     dkim,
     dns,
@@ -29,6 +30,8 @@ from mailpod.cli import (
     output,
     queue,
     rebuild,
+    restoring,
+    restoring_system,
     system,
     tending,
     upgrade,
@@ -48,14 +51,17 @@ account.app.add_typer(app_password.app, name="app-password")
 moving.register(account.app)
 exporting.register(account.app)
 keeping.register(account.app)
+restoring.register(account.app)
 app.add_typer(account.app, name="account")
 app.add_typer(alias.app, name="alias")
+app.add_typer(backup.app, name="backup")
 app.add_typer(dns.app, name="dns")
 app.add_typer(dkim.app, name="dkim")
 app.add_typer(certificate.app, name="certificate")
 app.add_typer(node.app, name="node")
 app.add_typer(engine.app, name="engine")
 app.add_typer(queue.app, name="queue")
+app.add_typer(restoring_system.app, name="system")
 system.register(app)
 logs.register(app)
 metrics.register(app)

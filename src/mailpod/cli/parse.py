@@ -230,6 +230,52 @@ def only_line() -> str:
     return line
 
 
+def key_line(path: Path) -> str:
+    """The key of a repository from a file, or from standard input when it is `-`.
+
+    Raises:
+        InvalidInput: the file cannot be read, or is not one line.
+    """
+    hint = "give the line that `mailpod backup key` printed"
+    text = password_line() if str(path) == "-" else _text(path, "the key", hint)
+    words = text.split()
+    if len(words) != 1:
+        raise InvalidInput(f"{path} is not one line", hint)
+    return words[0]
+
+
+def private_key(path: Path) -> str:
+    """A private SSH key without a passphrase, from its file.
+
+    Raises:
+        InvalidInput: the file cannot be read, or holds something else.
+    """
+    hint = "give a private key that has no passphrase"
+    text = _text(path, "the SSH key", hint)
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_ssh_private_key
+
+    try:
+        load_ssh_private_key(text.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise InvalidInput(f"{path} holds no private SSH key that can be used: {error}", hint) from error
+    return text
+
+
+def two_keys(path: Path) -> tuple[str, str]:
+    """The two lines of a file of keys, or of standard input when it is `-`.
+
+    Raises:
+        InvalidInput: the file cannot be read, or has not two lines.
+    """
+    hint = "give the key's id in the first line, the secret in the second"
+    text = sys.stdin.read(_LONGEST_LINE) if str(path) == "-" and sys.stdin else _text(path, "the keys", hint)
+    lines = text.split()
+    if len(lines) != 2:
+        raise InvalidInput(f"{path} has not two keys", hint)
+    return lines[0], lines[1]
+
+
 def authority(path: Path) -> str:
     """Certificates from a PEM file; empty for `none`.
 

@@ -15,10 +15,11 @@ from mailpod.model import layout
 from mailpod.model.errors import InvalidInput
 from mailpod.model.plan import describe
 from mailpod.model.records import Antivirus, Dns, EngineKind, System
-from mailpod.services import acme_options, installation, relay_host, resolving
+from mailpod.services import acme_options, installation, planning, relay_host, resolving
 from mailpod.services import demo as demonstration
 from mailpod.services import status as status_service
 from mailpod.services.acme_options import AcmeOptions
+from mailpod.services.backup_care import BackupHealth
 from mailpod.services.refusals import Refusals
 from mailpod.services.relay_host import RelayOptions
 from mailpod.services.status import ElementStatus, Status
@@ -122,7 +123,7 @@ def up(
     )
     acme = AcmeOptions(acme_email, acme_server, None if acme_ca is None else parse.authority(acme_ca))
     here = context(set_up_engine=True, engine=engine)
-    system = installation.planned(
+    system = planning.planned(
         here.store,
         domain,
         here.instance,
@@ -185,6 +186,7 @@ def status(json: Json = False) -> None:
                 "accounts": [asdict(element) for element in found.accounts],
                 "upgradable": found.upgradable,
                 "queue": None if queue is None else [queue_as_json(message) for message in queue],
+                "backup": _backup_as_json(found.backup),
                 "tended": found.tended.model_dump(mode="json"),
                 "certificates": [certificate.as_json(one) for one in found.certificates],
                 "refusals": None if found.refusals is None else [_refusals_as_json(one) for one in found.refusals],
@@ -197,8 +199,12 @@ def status(json: Json = False) -> None:
         (_row(element) for element in (found.main, *filter(None, [found.antivirus]), *found.accounts)),
     )
     _tell_of_antivirus(found)
-    problems = resolving.problems(found.system, found.resolver)
-    for problem in (*problems, *tending.problems(found.tended), *certificate.problems(found.certificates)):
+    for problem in (
+        *resolving.problems(found.system, found.resolver),
+        *tending.problems(found.tended),
+        *certificate.problems(found.certificates),
+        *found.backup.problems,
+    ):
         output.line(problem)
     _tell_of_accounts(found)
     for message in (queue or [])[:_SHOWN]:
@@ -210,6 +216,11 @@ def status(json: Json = False) -> None:
         output.line(
             f"refused to {one.account}: {one.kind}, {one.count} times in 24 h, last at {_at(one)}: {one.detail}"
         )
+
+
+def _backup_as_json(health: BackupHealth) -> dict[str, Any]:
+    oldest = health.oldest.isoformat() if health.oldest else None
+    return {"repository": health.repository or None, "oldest": oldest, "problems": list(health.problems)}
 
 
 def _relay_as_json(system: System) -> dict[str, Any] | None:

@@ -1,10 +1,12 @@
 """What an engine does with the volumes of accounts, wherever they are, beside having containers use them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from mailpod.engine import helpers
+from mailpod.engine import depots, helpers
 from mailpod.engine.api import EngineApi, said_plainly
+from mailpod.model.depot import Depot
 from mailpod.model.errors import MailpodError
 from mailpod.model.spec import WorkloadSpec
 
@@ -77,6 +79,17 @@ class Carrier(ABC):
         """Give the files on an account's volume back to their users."""
         with said_plainly():
             helpers.own(self._ready(spec).client, spec)
+
+    def at_depot(self, depot: Depot, words: Sequence[str], given: Iterable[bytes] = ()) -> Iterator[bytes]:
+        """Run a verb of `images/backup/repository` on this machine."""
+        with said_plainly():
+            yield from depots.at_depot(self.on("").client, depot, words, given)
+
+    def back_up(self, spec: WorkloadSpec, depot: Depot, folder: str, told: Callable[[int], None]) -> bytes:
+        """Put what lies in a folder of the volume into the repository."""
+        with said_plainly():
+            there = self._ready(replace(spec, image=depot.image))
+            return depots.save(self.on("").client, there.client, spec, depot, folder, told)
 
     def helpers(self, instance: str) -> set[str]:
         """Ids of the accounts whose volumes are being looked into or carried, or were when that was cut short."""

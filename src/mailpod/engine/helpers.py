@@ -8,7 +8,7 @@ import contextlib
 import io
 import socket
 import tarfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -20,8 +20,8 @@ from mailpod.model.spec import LABEL_ID, LABEL_INSTANCE, LABEL_ROLE, WorkloadSpe
 
 ROLE = "helper"
 _TOOLS = "/usr/lib/mailpod/copy"
-_READS = ("DAC_READ_SEARCH",)
-_WRITES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID")
+READS = ("DAC_READ_SEARCH",)
+WRITES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID")
 # The user in every account's image who owns the home.
 _OWNER = "1000:1000"
 _MEMORY = 256 * 1024 * 1024
@@ -124,33 +124,51 @@ def helper(
     """
     volume = None if elsewhere else spec.volume
     reads_only = not (writes or elsewhere or as_owner)
-    rights = () if as_owner else _WRITES if writes else _READS
-    host = api.create_host_config(
-        mounts=[docker.types.Mount(spec.mount, volume, type="volume", read_only=reads_only, no_copy=True)],
-        network_mode="none",
-        read_only=True,
-        cap_drop=["ALL"],
-        cap_add=list(rights),
-        security_opt=["no-new-privileges"],
-        pids_limit=_PROCESSES,
-        mem_limit=_MEMORY,
-        cpu_shares=spec.cpu_weight,
-        # All of the volume passes through its output.
-        log_config=docker.types.LogConfig(type="none"),
-    )
+    rights = () if as_owner else WRITES if writes else READS
+    mount = docker.types.Mount(spec.mount, volume, type="volume", read_only=reads_only, no_copy=True)
+    labels = {name: spec.labels[name] for name in (LABEL_INSTANCE, LABEL_ID)}
+    user = _OWNER if as_owner else "0"
+    with contained(api, spec.image, command, labels, [mount], rights, user=user, cpu_shares=spec.cpu_weight) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def contained(
+    api: Any,  # noqa: ANN401
+    image: str,
+    command: Sequence[str],
+    labels: Mapping[str, str],
+    mounts: Sequence[docker.types.Mount],
+    capabilities: Sequence[str],
+    *,
+    user: str = "0",
+    **host: Any,  # noqa: ANN401  (what else the SDK's host configuration takes)
+) -> Iterator[Helper]:
+    """Run a command in a container of a moment, which has no network unless `host` says so.
+
+    Args:
+        labels: of the instance and of the account it is there for, by whose id it is found and ended.
+        user: as whom it runs.
+    """
+    defaults = {"network_mode": "none", "mem_limit": _MEMORY, "pids_limit": _PROCESSES}
     made = api.create_container(
-        spec.image,
+        image,
         entrypoint=list(command),
         command=[],
-        user=_OWNER if as_owner else "0",
+        user=user,
         stdin_open=True,
-        labels={
-            LABEL_INSTANCE: spec.labels[LABEL_INSTANCE],
-            LABEL_ROLE: ROLE,
-            LABEL_ID: spec.labels[LABEL_ID],
-        },
+        labels={**labels, LABEL_ROLE: ROLE},
         healthcheck=docker.types.Healthcheck(test=["NONE"]),
-        host_config=host,
+        host_config=api.create_host_config(
+            mounts=list(mounts),
+            read_only=True,
+            cap_drop=["ALL"],
+            cap_add=list(capabilities),
+            security_opt=["no-new-privileges"],
+            # All of a volume passes through its output.
+            log_config=docker.types.LogConfig(type="none"),
+            **defaults | host,
+        ),
     )
     container = made["Id"]
     try:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mailpod.model.archive import File
+from mailpod.model.depot import Depot
 from mailpod.model.spec import EngineInfo, Machine, Network, Workload, WorkloadSpec
 
 Progress = Callable[[str], None]
@@ -207,6 +208,33 @@ class Engine(Protocol):
 
     def remove_network(self, name: str) -> None:
         """Remove a network that nothing is on; nothing happens when it is not there."""
+
+    def at_depot(self, depot: Depot, words: Sequence[str], given: Iterable[bytes] = ()) -> Iterator[bytes]:
+        """Run a verb of `images/backup/repository` beside a repository.
+
+        Args:
+            given: its standard input.
+
+        Returns:
+            What it writes to standard output, in pieces.
+
+        Raises:
+            DepotError: it failed.
+        """
+
+    def back_up(self, spec: WorkloadSpec, depot: Depot, folder: str, told: Callable[[int], None]) -> bytes:
+        """Put what lies in a folder of a volume into a repository, whole or not at all.
+
+        Args:
+            folder: as a container sees it that has the volume at its mount point.
+            told: how many bytes have been carried so far.
+
+        Returns:
+            What restic(1) said, JSON a line, the last of which sums up.
+
+        Raises:
+            DepotError: it failed.
+        """
 
     def helpers(self, instance: str) -> set[str]:
         """Ids of the accounts whose volumes the calls above work on, or did when they were cut short."""

@@ -61,7 +61,7 @@ def nameserver_container(instance: str) -> str:
 
 def account_volume(instance: str, account: Account) -> str:
     """Name of an account's volume, which carries its id."""
-    return f"{instance}-{account.name}-{account.id}"
+    return account.volume or f"{instance}-{account.name}-{account.id}"
 
 
 def network_name(instance: str, index: int) -> str:

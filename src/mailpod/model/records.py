@@ -209,6 +209,9 @@ class Account(_Record):
         node: the machine it runs on, where its volume is; empty on an engine that is one machine.
         copies: other machines that have a copy of its volume, begun or left by a move: worth nothing, to be destroyed.
         kept: other machines where it was, and its volume stays, since it was recovered from a file.
+        volume: name of its volume, if that is not the one which its name and id give: it was restored from a backup.
+        restoring: name of a volume that is being filled from a backup: worth nothing yet, to be destroyed.
+        replaced: name of the volume that another has just taken the place of, to be kept as a deleted account's.
         ssh_keys: public keys, in OpenSSH's one-line form, that may log in through main's jump host.
         expires: when it is deleted by itself; None for one that stays.
         frozen: since when it is cut off, with its volume and its container's log kept as they are.
@@ -233,6 +236,9 @@ class Account(_Record):
     node: str = ""
     copies: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    volume: str = ""
+    restoring: str = ""
+    replaced: str = ""
     ssh_keys: tuple[str, ...] = ()
     expires: datetime | None = None
     frozen: datetime | None = None

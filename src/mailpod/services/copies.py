@@ -8,14 +8,18 @@ import contextlib
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from mailpod.model.depot import BESIDE
 from mailpod.model.errors import MailpodError, NotFound
-from mailpod.model.records import Account
+from mailpod.model.records import Account, new_id, now
 from mailpod.model.spec import WorkloadSpec
 from mailpod.services.context import Context
 
+# Of a name with a time after it, which is a DNS label too.
+_LONGEST_NAME = 40
+
 
 class Busy(MailpodError):
-    """Another command carries this account."""
+    """Another command carries this account, or its backups."""
 
 
 @contextlib.contextmanager
@@ -29,7 +33,7 @@ def alone(context: Context, account: Account) -> Iterator[None]:
         try:
             held.enter_context(context.store.lock(f"move-{account.id}", seconds=0))
         except MailpodError as error:
-            raise Busy(f"{account.name} is being moved by another command", "wait until it is done") from error
+            raise Busy(f"another command works on {account.name}", "wait until it is done") from error
         context.engine.remove_helpers(context.instance, account.id)
         yield
 
@@ -89,18 +93,59 @@ def leftovers(context: Context) -> list[Callable[[], None]]:
     """What is to be done about moves that were cut short, a call each."""
     at_work = context.engine.helpers(context.instance)
     known = [*context.store.accounts(), *context.store.deleted()]
-    strays = at_work - {account.id for account in known}
+    strays = at_work - {account.id for account in known} - {BESIDE}
     remove = partial(context.engine.remove_helpers, context.instance)
     return [
-        *(partial(_tidy, context, account) for account in known if account.copies or account.id in at_work),
+        *(partial(_tidy, context, account) for account in known if _unsettled(account) or account.id in at_work),
         *(partial(_look_after, context, account) for account in known if account.kept),
         *(partial(remove, one) for one in strays),
+        *([partial(_end_beside, context)] if BESIDE in at_work else []),
     ]
+
+
+def _end_beside(context: Context) -> None:
+    """End what commands that were killed have left beside repositories, unless somebody is at work there."""
+    with contextlib.suppress(MailpodError), context.store.lock(BESIDE, seconds=0):
+        context.engine.remove_helpers(context.instance, BESIDE)
 
 
 def _tidy(context: Context, account: Account) -> None:
     with contextlib.suppress(Busy), alone(context, account):
-        clear(context, account)
+        settle_volumes(context, clear(context, account))
+
+
+def _unsettled(account: Account) -> bool:
+    return bool(account.copies or account.restoring or account.replaced)
+
+
+def settle_volumes(context: Context, account: Account) -> Account:
+    """End what a restoring has begun: what was not filled is destroyed, what was replaced is a deleted account's.
+
+    Returns:
+        The account as it is on record then.
+    """
+    if account.restoring:
+        context.engine.discard(with_volume(context, account, account.restoring))
+        account = record(context, account, restoring="")
+    if account.replaced:
+        if account.replaced not in {one.volume for one in context.store.deleted()}:
+            context.store.save_deleted(_as_it_was(account))
+        account = record(context, account, replaced="")
+    return account
+
+
+def with_volume(context: Context, account: Account, volume: str) -> WorkloadSpec:
+    """The account's container as it would be with another volume, on the machine where it is."""
+    return context.account_spec(account.model_copy(update={"volume": volume}))
+
+
+def _as_it_was(account: Account) -> Account:
+    """A deleted account of another name and id, whose volume is the one that was replaced."""
+    moment = now()
+    name = f"{account.name[:_LONGEST_NAME]}-until-{moment:%Y%m%d-%H%M%S}"
+    return account.model_copy(
+        update={"id": new_id(), "name": name, "volume": account.replaced, "replaced": "", "deleted": moment}
+    )
 
 
 def _look_after(context: Context, account: Account) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 
 from mailpod.model.errors import NotFound
 from mailpod.model.records import Account, System
-from mailpod.services import accounts, installation
+from mailpod.services import accounts, installation, planning
 from mailpod.services.context import Context
 from mailpod.services.passwords import generate_password
 from mailpod.waiting import until
@@ -32,7 +32,7 @@ def run(context: Context, port_base: int | None, options: str, say: Callable[[st
     """
     if port_base is None and context.store.find_system() is None:
         port_base = PORT_BASE
-    wanted = installation.planned(
+    wanted = planning.planned(
         context.store, DOMAIN, context.instance, bind="127.0.0.1", port_base=port_base, resolver=_NO_RESOLVER
     )
     installation.up(context, wanted)

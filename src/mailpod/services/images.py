@@ -59,6 +59,7 @@ COMMON = Image("mailpod/common", "common")
 MAIN = Image("mailpod/main", "main", base=COMMON)
 DNS = Image("mailpod/dns", "dns")
 ANTIVIRUS = Image("mailpod/antivirus", "antivirus")
+BACKUP = Image("mailpod/backup", "backup")
 _STACKS: tuple[Stack, ...] = get_args(Stack)
 ACCOUNT = {
     stack: Image(f"mailpod/account-{stack}", "account", stack, COMMON, frozenset(_STACKS) - {stack})

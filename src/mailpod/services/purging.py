@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from mailpod.model import layout
+from mailpod.model.depot import MISSING, DepotError
 from mailpod.model.errors import MailpodError
 from mailpod.model.records import Account, Alias
 from mailpod.model.tables import split_tag
+from mailpod.services import depots
 from mailpod.services.context import Context
 from mailpod.services.dns_publish import published_file
 from mailpod.waiting import until
@@ -134,6 +136,17 @@ def _in_queue(context: Context, account: Account) -> list[str]:
     return []
 
 
+def _in_backups(context: Context, account: Account) -> list[str]:
+    if context.store.backup_plan() is None:
+        return []
+    try:
+        return [one.id for one in depots.snapshots(context, depots.of(context, account.id))]
+    except DepotError as problem:
+        if problem.code == MISSING:
+            return []
+        raise
+
+
 def _queue(context: Context) -> list[dict[str, Any]]:
     """What waits in main, as `postqueue -j` prints it (postqueue(1))."""
     return [json.loads(line) for line in context.channel.main("queue").splitlines() if line.strip()]
@@ -142,6 +155,7 @@ def _queue(context: Context) -> list[dict[str, Any]]:
 _LOOKS: tuple[tuple[str, str, Callable[[Context, Account], list[str]]], ...] = (
     ("engine", "containers, volumes and images on every machine that is up", _on_engine),
     ("state folder", "records, keys, aliases, logs", _in_state),
+    ("backups", "its repository", _in_backups),
     ("dns", "its subdomain in the zone", _in_dns),
     ("main", "the webmail's database, sessions and files; what was refused to it", _in_main),
     ("main's queue", "mail for it", _in_queue),

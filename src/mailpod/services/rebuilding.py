@@ -13,7 +13,7 @@ from mailpod.model.errors import InvalidInput, MailpodError, NotFound
 from mailpod.model.records import DEFAULT_STACK, Account, System, now
 from mailpod.model.relay_host import RelayCredentials
 from mailpod.model.spec import LABEL_ID
-from mailpod.services import held_images, images, installation, signing
+from mailpod.services import held_images, images, installation, planning, signing
 from mailpod.services import relay_host as relay_service
 from mailpod.services.channel import Refused
 from mailpod.services.context import Context
@@ -124,7 +124,7 @@ def _system(context: Context, found: Salvage, domain: str | None) -> System:
         return there
     if not domain:
         raise InvalidInput("main has kept no copy of the state", "say the domain: mailpod rebuild DOMAIN")
-    system = installation.planned(context.store, domain, context.instance)
+    system = planning.planned(context.store, domain, context.instance)
     return as_networked(context.engine, system)
 
 

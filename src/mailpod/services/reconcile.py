@@ -11,7 +11,7 @@ from mailpod.model.plan import Create, Halt, Remove, Replace, Start, Step, descr
 from mailpod.model.records import Account
 from mailpod.model.spec import LABEL_ID, LABEL_ROLE, Workload
 from mailpod.model.tables import render
-from mailpod.services import dns, purging, resolving
+from mailpod.services import depots, dns, purging, resolving
 from mailpod.services import relay_host as relay_service
 from mailpod.services.channel import ChannelClosed
 from mailpod.services.context import Context
@@ -268,11 +268,18 @@ def finish_purge(context: Context, account: Account) -> None:
     remove_container(context, account)
     away = {account.node, *account.copies, *account.kept} & down(context).keys()
     context.engine.remove_helpers(context.instance, account.id)
-    context.engine.remove_volume(layout.account_volume(context.instance, account))
+    for volume in (layout.account_volume(context.instance, account), account.restoring, account.replaced):
+        if volume:
+            context.engine.remove_volume(volume)
     try:
         purging.forget(context, account)
     except ChannelClosed:
         away.add("main")
+    try:
+        depots.destroy(context, account)
+    except MailpodError as problem:
+        context.progress(f"{account.name}'s backups are still there, until: mailpod apply ({problem.what})")
+        return
     if away:
         names = ", ".join(sorted(away))
         context.progress(f"{names} does not answer; once it does, mailpod apply destroys what it has of {account.name}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mailpod.model.records import Account, System, Tended, now
 from mailpod.model.spec import LABEL_ID, LABEL_ROLE, Workload
+from mailpod.services.backup_care import BackupHealth, health
 from mailpod.services.context import Context
 from mailpod.services.held_images import upgradable
 from mailpod.services.queues import Message, answers, queues_of
@@ -63,6 +64,7 @@ class Status:
         tended: what `mailpod tend` did last.
         resolver: what main's resolver does.
         certificates: what main and the accounts show clients.
+        backup: how it stands with backups.
     """
 
     system: System
@@ -75,6 +77,7 @@ class Status:
     tended: Tended
     resolver: Resolver
     certificates: "list[CertificateView]"
+    backup: BackupHealth
 
 
 def status(context: Context) -> Status:
@@ -115,6 +118,7 @@ def status(context: Context) -> Status:
         context.store.tended(),
         resolving.result(),
         views(context),
+        health(context),
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from mailpod.model.errors import MailpodError
 from mailpod.model.records import ChoreDone, System, Tended, now
 from mailpod.services import retention
+from mailpod.services.backup_care import care
 from mailpod.services.context import Context
 from mailpod.services.reconcile import renew_keys
 
@@ -21,6 +22,7 @@ CHORES: dict[str, Callable[[Context], None]] = {
     "certificates": _certificates,
     "guests": retention.end_guests,
     "deleted accounts": retention.end_kept,
+    "backup": care,
 }
 """By name, what is done if it is due. One that fails raises `MailpodError`, and is tried again the next hour."""
 

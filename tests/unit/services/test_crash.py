@@ -13,7 +13,7 @@ from tests.fakes.system import PASSWORD, FakeSystem, counting
 from mailpod.model import layout
 from mailpod.model.errors import EngineUnreachable, MailpodError
 from mailpod.model.records import MIN_MEMORY, now
-from mailpod.services import accounts, aliases, freezing, installation, migrating, relay_host
+from mailpod.services import accounts, aliases, freezing, installation, migrating, planning, relay_host
 from mailpod.services.upgrading import rollback, upgrade
 
 
@@ -47,7 +47,7 @@ class Late(Inline):
 
 def relay(context, *options):
     """`up` with a relay host."""
-    wanted = installation.planned(context.store, context.system.domain, context.instance)
+    wanted = planning.planned(context.store, context.system.domain, context.instance)
     wanted, credentials = relay_host.planned(context.store, wanted, relay_host.RelayOptions(*options))
     installation.up(context, wanted, credentials=credentials)
 

@@ -9,7 +9,7 @@ from tests.ports import free_port_base
 from mailpod.model.errors import AlreadyExists, EngineUnreachable, InvalidInput, MailpodError, NotFound
 from mailpod.model.plan import Create, Remove, Replace, Start
 from mailpod.model.records import DEFAULT_STACK
-from mailpod.services import accounts, images, installation, ports
+from mailpod.services import accounts, images, installation, planning, ports
 
 CHECK_PORTS = ports.check
 
@@ -72,7 +72,7 @@ def test_bad_options_are_refused_before_anything_is_touched(system, options):
 @pytest.mark.parametrize("instance", ["", "a b", "../x", "A", "a" * 33, "a_b", "-a"])
 def test_bad_instances_are_refused(system, instance):
     with pytest.raises(InvalidInput):
-        installation.planned(system.store, "example.org", instance)
+        planning.planned(system.store, "example.org", instance)
 
 
 def test_another_domain_or_instance_is_refused(system):
@@ -81,7 +81,7 @@ def test_another_domain_or_instance_is_refused(system):
     with pytest.raises(AlreadyExists):
         system.planned("other.example")
     with pytest.raises(AlreadyExists):
-        installation.planned(system.store, "example.org", "other")
+        planning.planned(system.store, "example.org", "other")
     assert system.planned("EXAMPLE.org.").domain == "example.org"
     assert system.state() == before
     system.instance = "other"

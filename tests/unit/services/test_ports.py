@@ -6,7 +6,7 @@ import pytest
 from tests.ports import free_port_base
 
 from mailpod.model.errors import MailpodError
-from mailpod.services import installation, ports
+from mailpod.services import planning, ports
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def taken():
 
 
 def planned(system, base, **options):
-    return installation.planned(system.store, "example.org", "mailpod", bind="127.0.0.1", port_base=base, **options)
+    return planning.planned(system.store, "example.org", "mailpod", bind="127.0.0.1", port_base=base, **options)
 
 
 def test_the_zone_is_served_where_nobody_else_serves_one(system):
