@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mailpod.model.records import Account, Alias, System
 
+# What runs it and where it lies: the engine shows that.
+_OF_THE_MOMENT = {"image", "image_before", "volume", "restoring", "replaced"}
 TABLE = "control/state.json"
 """Its path below main's folder of tables."""
 
@@ -46,4 +48,4 @@ def settled(accounts: Iterable[Account]) -> tuple[Account, ...]:
 def account_record(account: Account) -> str:
     """What an account's volume says of the account: enough to know it by when nothing else does."""
     (record,) = settled([account.model_copy(update={"deleted": None, "purge": False})])
-    return record.model_dump_json(exclude_none=True, indent=1) + "\n"
+    return record.model_dump_json(exclude_none=True, exclude=_OF_THE_MOMENT, indent=1) + "\n"

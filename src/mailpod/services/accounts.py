@@ -383,11 +383,11 @@ def undelete(context: Context, name: str) -> AccountView:
     kept = [one for one in context.store.deleted() if one.name == wanted and not one.purge]
     if not kept:
         raise NotFound(f"no deleted account {wanted!r} is kept", "see: mailpod account list")
-    account = kept[-1].model_copy(update={"deleted": None, "expires": None})
+    account = kept[-1]
     require_reachable(context, account)
     if layout.account_volume(context.instance, account) not in context.engine.volumes(context.instance):
         raise NotFound(f"the volume of {wanted!r} is gone", "restore it from a backup")
-    account = ensure_image(context, kept[-1]).model_copy(update={"deleted": None})
+    account = ensure_image(context, account).model_copy(update={"deleted": None, "expires": None})
     # What is undone was deleted when it was.
     with context.lock("converge", shared=True), _undone_on_failure(context, kept[-1], purge=False):
         with context.store.lock():

@@ -66,6 +66,7 @@ def restore(context: Context, name: str, at: str) -> AccountView:
             context.progress(f"undoing the restoring of {account.name}")
             with contextlib.suppress(MailpodError):
                 copies.settle_volumes(context, copies.record(context, account))
+                push_tables(context)
             raise
         copies.settle_volumes(context, copies.record(context, account))
         # What is deleted is in them too.

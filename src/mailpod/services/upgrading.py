@@ -18,6 +18,7 @@ from mailpod.services.context import Context
 from mailpod.services.freezing import require_thawed
 from mailpod.services.installation import deploy, require_main
 from mailpod.services.reachable import down, require_reachable
+from mailpod.services.reconcile import push_tables
 
 MAIN = "main"
 
@@ -117,6 +118,7 @@ def _bring_main(context: Context, wanted: MainImages) -> Upgraded:
     with context.store.lock():
         changed = {"images": wanted, "images_before": held}
         context.adopt(context.store.system().model_copy(update=changed))
+    push_tables(context)
     for tag in before.images_before.tags():
         _forget(context, tag)
     return Upgraded(MAIN, wanted.main, held.main)
@@ -144,6 +146,7 @@ def _bring(context: Context, account: Account, image: str, prove: Callable[[Cont
         settle(context, tried)
         prove(context, tried)
     copies.record(context, account, image=image, image_before=held)
+    push_tables(context)
     _forget(context, account.image_before)
     return Upgraded(account.name, image, held)
 

@@ -113,7 +113,7 @@ def test_one_engine_has_nowhere_to_move_to(system):
 def test_two_do_not_move_one_account(swarm):
     context = swarm.process()
     with copies.alone(context, swarm.store.account("alice")):
-        refused(swarm, MailpodError, "is being moved by another command")
+        refused(swarm, MailpodError, "another command works on alice")
         assert move(swarm, "bob").account.node == "node2"
     assert move(swarm).account.node == "node2"
 
