@@ -1,14 +1,13 @@
 """What lies where: the containers of a system, and the files the control plane gives them."""
 
 import hashlib
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from mailpod.model import networks
 from mailpod.model.archive import File
 from mailpod.model.identity import Identity
 from mailpod.model.passwords import Hashes
-from mailpod.model.records import DNS_PORT, EVERYWHERE, NO_QUOTA, PORTS, Account, System
+from mailpod.model.records import EVERYWHERE, NO_QUOTA, Account, System
 from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_INSTANCE, LABEL_ROLE, Network, WorkloadSpec
 from mailpod.model.state_copy import account_record
 from mailpod.model.tables import internal_name, quota_token
@@ -75,8 +74,8 @@ def desired_networks(system: System) -> list[Network]:
         Network(
             network_name(system.instance, index),
             _subnets(system, index, ipv4),
-            _routed(system),
-            _encrypted(system),
+            routed(system),
+            encrypted(system),
             system.instance,
         )
         for index, ipv4 in enumerate(system.networks)
@@ -88,11 +87,13 @@ def _subnets(system: System, index: int, ipv4: str) -> tuple[str, ...]:
     return (ipv4,) if system.engine == "swarm" else (ipv4, str(networks.ipv6_subnet(system.ipv6_subnet, index)))
 
 
-def _routed(system: System) -> bool:
+def routed(system: System) -> bool:
+    """Whether the outside reaches main and the accounts by addresses of their own, on one engine."""
     return system.ipv6_routed and system.engine == "docker"
 
 
-def _encrypted(system: System) -> bool:
+def encrypted(system: System) -> bool:
+    """Whether a Swarm encrypts what goes between its machines."""
     return system.encrypted and system.engine == "swarm"
 
 
@@ -120,7 +121,8 @@ def account_ipv6(system: System, account: Account) -> str:
     return str(networks.account_address(system.ipv6_subnet, account.network, account.id))
 
 
-def _main_addresses(system: System, index: int) -> tuple[str, str]:
+def main_addresses(system: System, index: int) -> tuple[str, str]:
+    """Main's addresses of both families on one of the system's networks."""
     ipv4, ipv6 = networks.main_addresses(system.networks[index], system.ipv6_subnet, index)
     return str(ipv4), str(ipv6)
 
@@ -132,12 +134,12 @@ def public_ipv6(system: System, account: Account) -> str:
 
 def public_addresses(system: System) -> tuple[str, ...]:
     """Main's addresses for the outside, as far as they are known."""
-    return (*_public_ipv4(system), *((_main_addresses(system, 0)[1],) if _routed(system) else ()))
+    return (*_public_ipv4(system), *((main_addresses(system, 0)[1],) if routed(system) else ()))
 
 
 def nameserver_addresses(system: System) -> tuple[str, ...]:
     """The name server's addresses for the outside, as far as they are known."""
-    return (*_public_ipv4(system), *((_nameserver_addresses(system)[1],) if _routed(system) else ()))
+    return (*_public_ipv4(system), *((own_nameserver_addresses(system)[1],) if routed(system) else ()))
 
 
 def _public_ipv4(system: System) -> tuple[str, ...]:
@@ -145,7 +147,8 @@ def _public_ipv4(system: System) -> tuple[str, ...]:
     return (known,) if known else ()
 
 
-def _nameserver_addresses(system: System) -> tuple[str, str]:
+def own_nameserver_addresses(system: System) -> tuple[str, str]:
+    """The name server's addresses of both families on the system's first network."""
     ipv4, ipv6 = networks.nameserver_addresses(system.networks[0], system.ipv6_subnet)
     return str(ipv4), str(ipv6)
 
@@ -207,7 +210,7 @@ def account_spec(system: System, account: Account, image: str, *, guarded: bool 
         disk=_disk(account),
         ipv6="" if local else account_ipv6(system, account),
         local_network=local,
-        open_ports=_PUBLIC_PORTS if guarded and _routed(system) else (),
+        open_ports=_PUBLIC_PORTS if guarded and routed(system) else (),
         node=account.node,
     )
 
@@ -242,7 +245,7 @@ def volume_spec(instance: str, volume: str, owner: str, image: str, node: str = 
 
 def _main(system: System, account: Account) -> str:
     """How the account knows main: by its addresses, or, where a Swarm gives it another at each start, by its name."""
-    return internal_name("main") if system.engine == "swarm" else " ".join(_main_addresses(system, account.network))
+    return internal_name("main") if system.engine == "swarm" else " ".join(main_addresses(system, account.network))
 
 
 def _disk(account: Account) -> int:
@@ -302,104 +305,3 @@ def tls_files(identity: Identity, shown: str, authority: str) -> list[File]:
         # One file, so that no daemon pairs an old key with a new certificate.
         File("etc/tls/shown.pem", shown.encode(), 0o600),
     ]
-
-
-def compose_override(system: System, *, guarded: bool) -> str:
-    """What Compose is told beside `compose.yaml`, as YAML; empty when that says it all.
-
-    Args:
-        guarded: the engine lets nothing through to main's IPv6 address unless it is told to.
-    """
-    main: dict[str, object] = {}
-    nameserver: dict[str, object] = {}
-    antivirus: dict[str, object] = {}
-    if system.resolver and system.antivirus != "none":
-        antivirus["dns"] = [system.resolver]
-    if guarded and _routed(system):
-        # In gateway mode "routed" a host's port has no meaning, and its address says only which family is meant.
-        main["ports"] = [{"target": port, "host_ip": "::"} for port in (*PORTS.values(), 22)]
-        nameserver["ports"] = [
-            {"target": DNS_PORT, "host_ip": "::", "protocol": protocol} for protocol in ("tcp", "udp")
-        ]
-    more = list(enumerate(desired_networks(system)))[1:]
-    if more:
-        main["networks"] = {one.name: _attached(system, index) for index, one in more}
-    told = {"main": main, "dns": nameserver, "antivirus": antivirus}
-    services = {name: one for name, one in told.items() if one}
-    if not services:
-        return ""
-    document: dict[str, object] = {"services": services}
-    if more:
-        document["networks"] = {one.name: _network(system, one) for _, one in more}
-    return json.dumps(document, indent=2) + "\n"
-
-
-def _attached(system: System, index: int) -> dict[str, object]:
-    ipv4, ipv6 = _main_addresses(system, index)
-    return {"aliases": [internal_name("main")], "ipv4_address": ipv4, "ipv6_address": ipv6}
-
-
-def _network(system: System, network: Network) -> dict[str, object]:
-    ipv4, *more = network.subnets
-    return {
-        "name": network.name,
-        "enable_ipv6": True,
-        "driver_opts": {"com.docker.network.bridge.gateway_mode_ipv6": _gateway_mode(system)},
-        "ipam": {
-            "config": [
-                {"subnet": ipv4, "ip_range": networks.dynamic(ipv4), "gateway": networks.gateway(ipv4)},
-                *({"subnet": ipv6, "gateway": networks.gateway(ipv6)} for ipv6 in more),
-            ]
-        },
-        "labels": {LABEL_INSTANCE: system.instance},
-    }
-
-
-def _gateway_mode(system: System) -> str:
-    return "routed" if system.ipv6_routed else "nat"
-
-
-def profiles(system: System) -> list[str]:
-    """Those of `BESIDE_MAIN` that are to run."""
-    wanted = {"dns": system.dns == "built-in", "antivirus": system.antivirus != "none"}
-    return [name for name in BESIDE_MAIN if wanted[name]]
-
-
-def main_environment(system: System, state: str, images: Mapping[str, str], soa: str) -> dict[str, str]:
-    """Values of the variables in `compose.yaml`.
-
-    Args:
-        state: absolute path of the state folder, where the secrets of main lie.
-        images: tags by service.
-        soa: value of the SOA record that its zone begins with.
-    """
-    ipv4, ipv6 = system.networks[0], str(networks.ipv6_subnet(system.ipv6_subnet, 0))
-    main4, main6 = _main_addresses(system, 0)
-    dns4, dns6 = _nameserver_addresses(system)
-    antivirus4, antivirus6 = networks.antivirus_addresses(ipv4, system.ipv6_subnet)
-    return {
-        "COMPOSE_PROFILES": ",".join(profiles(system)),
-        "COMPOSE_PROJECT_NAME": system.instance,
-        "MAILPOD_INSTANCE": system.instance,
-        "MAILPOD_DOMAIN": system.domain,
-        "MAILPOD_STATE": state,
-        **{f"MAILPOD_{service.upper()}_IMAGE": tag for service, tag in images.items()},
-        "MAILPOD_ANTIVIRUS": system.antivirus,
-        "MAILPOD_SOA": soa,
-        "MAILPOD_BIND": system.bind,
-        "MAILPOD_IPV4_SUBNET": ipv4,
-        "MAILPOD_IPV4_RANGE": networks.dynamic(ipv4),
-        "MAILPOD_IPV4_GATEWAY": networks.gateway(ipv4),
-        "MAILPOD_IPV4_MAIN": main4,
-        "MAILPOD_IPV6_SUBNET": ipv6,
-        "MAILPOD_IPV6_GATEWAY": networks.gateway(ipv6),
-        "MAILPOD_IPV6_MAIN": main6,
-        "MAILPOD_IPV4_DNS": dns4,
-        "MAILPOD_IPV6_DNS": dns6,
-        "MAILPOD_IPV4_ANTIVIRUS": str(antivirus4),
-        "MAILPOD_IPV6_ANTIVIRUS": str(antivirus6),
-        "MAILPOD_PORT_DNS": str(system.dns_port()),
-        "MAILPOD_IPV6_MODE": _gateway_mode(system),
-        "MAILPOD_ENCRYPTED": "true" if _encrypted(system) else "",
-        **{f"MAILPOD_PORT_{service.upper()}": str(system.port(service)) for service in PORTS},
-    }

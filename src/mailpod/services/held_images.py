@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from mailpod.model import layout
+from mailpod.model import composition
 from mailpod.model.records import DEFAULT_STACK, Account, MainImages, System
 from mailpod.services import copies, images
 from mailpod.services.context import Context
@@ -23,7 +23,7 @@ def ensure_image(context: Context, account: Account) -> Account:
 
 def with_images(context: Context, system: System) -> System:
     """The installation with images of main and what is beside it that are there, likewise; it is not written."""
-    wanted = {"main": images.MAIN, **{name: images.BESIDE_MAIN[name] for name in layout.profiles(system)}}
+    wanted = {"main": images.MAIN, **{name: images.BESIDE_MAIN[name] for name in composition.profiles(system)}}
     held = {name: _held(context, name, getattr(system.images, name), image) for name, image in wanted.items()}
     return system.model_copy(update={"images": MainImages(**held)})
 

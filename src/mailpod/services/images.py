@@ -10,7 +10,7 @@ from typing import get_args
 from mailpod.engine.port import Engine
 from mailpod.host.base_image import ensure_base_image
 from mailpod.host.locks import lock
-from mailpod.model import layout
+from mailpod.model import composition
 from mailpod.model.records import Account, MainImages, Stack, System
 
 SOURCES = Path(__file__).resolve().parents[3]
@@ -84,7 +84,7 @@ def of_main(system: System) -> MainImages:
 
 def newest_of_main(system: System) -> MainImages:
     """Names of the images that main, and what is to be beside it, would run on after an upgrade."""
-    return MainImages(main=MAIN.tag, **{name: BESIDE_MAIN[name].tag for name in layout.profiles(system)})
+    return MainImages(main=MAIN.tag, **{name: BESIDE_MAIN[name].tag for name in composition.profiles(system)})
 
 
 def ensure_images(engine: Engine, progress: Callable[[str], None], images: Iterable[Image]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from functools import partial
 from pathlib import Path
 
-from mailpod.model import layout, zone
+from mailpod.model import composition, layout, zone
 from mailpod.model.errors import AlreadyExists, MailpodError
 from mailpod.model.plan import Step
 from mailpod.model.records import MainImages, System
@@ -120,7 +120,7 @@ def _run_main(context: Context, on: MainImages | None = None) -> None:
         _remove_containers(context)
     networks.ensure_local(context)
     context.progress("starting main")
-    _remove_beside(context, set(layout.BESIDE_MAIN) - set(layout.profiles(context.system)))
+    _remove_beside(context, set(layout.BESIDE_MAIN) - set(composition.profiles(context.system)))
     context.engine.deploy_main(compose_files(context), environment(context, on))
 
 
@@ -143,7 +143,9 @@ def environment(context: Context, on: MainImages | None = None) -> dict[str, str
     """Values of the variables in `compose.yaml`; `on` takes the place of main's own images."""
     system = context.system
     held = images.of_main(system.model_copy(update={"images": on}) if on else system)
-    return layout.main_environment(system, str(context.store.folder.resolve()), held.model_dump(), zone.soa(system))
+    return composition.main_environment(
+        system, str(context.store.folder.resolve()), held.model_dump(), zone.soa(system)
+    )
 
 
 def compose_files(context: Context) -> list[Path]:
@@ -180,7 +182,7 @@ def _write_main_secrets(context: Context) -> None:
 def compose_texts(context: Context) -> dict[Path, str]:
     """What Compose is told beside `compose.yaml`, by file; empty for a file that is not to be there."""
     return {
-        context.store.folder / _OVERRIDE: layout.compose_override(context.system, guarded=context.guarded),
+        context.store.folder / _OVERRIDE: composition.compose_override(context.system, guarded=context.guarded),
         context.store.folder / "compose.env": "".join(f"{k}={v}\n" for k, v in environment(context).items()),
     }
 

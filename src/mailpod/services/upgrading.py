@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from mailpod.model import layout
+from mailpod.model import composition
 from mailpod.model.errors import InvalidInput, MailpodError, NotFound
 from mailpod.model.records import Account, MainImages
 from mailpod.services import copies, images
@@ -58,7 +58,7 @@ def upgrade(context: Context, names: Sequence[str] = (), canary: str = "") -> li
     wanted = _order(context, [name.lower() for name in names], canary.lower())
     needed = [images.ACCOUNT[context.store.account(name).stack] for name in wanted if name != MAIN]
     if MAIN in wanted:
-        needed += [images.MAIN, *(images.BESIDE_MAIN[one] for one in layout.profiles(context.system))]
+        needed += [images.MAIN, *(images.BESIDE_MAIN[one] for one in composition.profiles(context.system))]
     images.ensure_images(context.engine, context.progress, needed)
     context.engine.spread_images(sorted({image.tag for image in needed}), context.progress)
     done: list[Upgraded] = []

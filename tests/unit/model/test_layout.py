@@ -1,27 +1,19 @@
 import json
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests.unit.model.samples import ROUTED, SYSTEM
 
 from mailpod.model import layout
 from mailpod.model.identity import Identity
 from mailpod.model.passwords import Hashes
-from mailpod.model.records import PORTS, Account, System
+from mailpod.model.records import Account
 from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_INSTANCE, LABEL_ROLE, Network
 from mailpod.model.state_copy import account_record
 from mailpod.model.tables import quota_token
 
 ROOT = Path(__file__).resolve().parents[3]
-SYSTEM = System(
-    domain="example.org",
-    instance="mailpod",
-    ipv6_subnet="2001:db8::/64",
-    networks=("172.20.0.0/21", "172.20.8.0/21"),
-    resolver="192.0.2.53",
-)
-ROUTED = SYSTEM.model_copy(update={"ipv6_routed": True})
 ALICE = Account(id="0a1b", name="alice", created=datetime(2024, 1, 1, tzinfo=UTC), ssh_keys=("ssh-ed25519 A a", "k2"))
 IDENTITY = Identity(
     ssh_host_key="HOST KEY",
@@ -105,45 +97,6 @@ def test_the_networks_of_a_system():
     ]
 
 
-def test_compose_is_told_no_more_than_is_needed():
-    plain = SYSTEM.model_copy(update={"networks": SYSTEM.networks[:1], "resolver": ""})
-    assert layout.compose_override(plain, guarded=False) == ""
-    assert layout.compose_override(plain, guarded=True) == ""
-    # Main's own resolver asks it, and knows from a table.
-    asked = plain.model_copy(update={"resolver": "192.0.2.53"})
-    assert layout.compose_override(asked, guarded=True) == ""
-    scanned = asked.model_copy(update={"antivirus": "clamav"})
-    services = json.loads(layout.compose_override(scanned, guarded=True))["services"]
-    assert services == {"antivirus": {"dns": ["192.0.2.53"]}}
-
-
-def test_main_is_on_every_network():
-    told = json.loads(layout.compose_override(ROUTED, guarded=False))
-    assert told["services"]["main"]["networks"] == {
-        "mailpod-net1": {
-            "aliases": ["main.mailpod.internal"],
-            "ipv4_address": "172.20.8.2",
-            "ipv6_address": "2001:db8::1:0:0:2",
-        }
-    }
-    [network] = told["networks"].values()
-    assert network["name"] == "mailpod-net1"
-    assert network["driver_opts"] == {"com.docker.network.bridge.gateway_mode_ipv6": "routed"}
-    assert network["ipam"]["config"] == [
-        {"subnet": "172.20.8.0/21", "ip_range": "172.20.12.0/22", "gateway": "172.20.8.1"},
-        {"subnet": "2001:db8:0:0:1::/80", "gateway": "2001:db8::1:0:0:1"},
-    ]
-
-
-def test_mains_ports_are_opened_at_its_own_ipv6_address_where_the_engine_guards_it():
-    """Never translated: a client's address would be lost. So no port of the host's is named."""
-    main = json.loads(layout.compose_override(ROUTED, guarded=True))["services"]["main"]
-    assert {port["target"] for port in main["ports"]} == {*PORTS.values(), 22}
-    assert {port["host_ip"] for port in main["ports"]} == {"::"}
-    assert not any("published" in port for port in main["ports"])
-    assert "ports" not in json.loads(layout.compose_override(SYSTEM, guarded=True))["services"]["main"]
-
-
 def test_a_host_name_longer_than_the_kernel_takes_is_cut_to_its_label():
     long = ALICE.model_copy(update={"name": "a" * 63})
     assert layout.account_spec(SYSTEM, long, "i").hostname == "a" * 63
@@ -211,19 +164,3 @@ def test_a_password_travels_hashed_and_is_not_shown():
     file = layout.password_file(Hashes("$y$hash", "$argon2id$hash"))
     assert (file.path, file.content, file.mode) == ("etc/password", b"$y$hash\n$argon2id$hash\n", 0o600)
     assert "hash" not in repr(file)
-
-
-def test_every_variable_of_the_compose_file_has_a_value():
-    system = SYSTEM.model_copy(update={"port_base": 20000})
-    images = {service: f"mailpod/{service}:1" for service in ("main", "dns", "antivirus")}
-    values = layout.main_environment(system, "/state", images, "ns1. hostmaster. 1 2 3 4 5")
-    used = set(re.findall(r"\$\{(\w+)", (ROOT / "compose.yaml").read_text()))
-    # The first two are Compose's own, the third a stack's.
-    assert used == set(values) - {"COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES", "MAILPOD_ENCRYPTED"}
-    assert values["COMPOSE_PROJECT_NAME"] == "mailpod"
-    assert values["MAILPOD_INSTANCE"] == "mailpod"
-    assert values["MAILPOD_DOMAIN"] == "example.org"
-    assert values["MAILPOD_STATE"] == "/state"
-    assert values["MAILPOD_MAIN_IMAGE"] == "mailpod/main:1"
-    for service, port in PORTS.items():
-        assert values[f"MAILPOD_PORT_{service.upper()}"] == str(20000 + port)

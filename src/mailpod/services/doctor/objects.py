@@ -2,7 +2,7 @@
 
 import contextlib
 
-from mailpod.model import layout
+from mailpod.model import composition
 from mailpod.model.doctor import objects
 from mailpod.model.doctor.finding import Finding
 from mailpod.model.errors import MailpodError
@@ -19,7 +19,7 @@ def containers(context: Context) -> list[Finding]:
     if not context.system.running:
         return list(objects.of_rest(workloads))
     held = images.of_main(context.system)
-    roles = {role: getattr(held, role) for role in ("main", *layout.profiles(context.system))}
+    roles = {role: getattr(held, role) for role in ("main", *composition.profiles(context.system))}
     return [
         *objects.of_services(context.system, workloads, roles),
         *(objects.of_step(step) for step in steps(context)),
@@ -63,6 +63,6 @@ def _busy(context: Context, identity: str) -> bool:
 def missing_images(context: Context) -> list[Finding]:
     """Images that the next `apply` would have to build."""
     held = images.of_main(context.system)
-    needed = {getattr(held, role) for role in ("main", *layout.profiles(context.system))}
+    needed = {getattr(held, role) for role in ("main", *composition.profiles(context.system))}
     needed |= {images.of_account(account) for account in context.store.accounts()} | {images.ACCOUNT[DEFAULT_STACK].tag}
     return list(objects.of_images(tag for tag in sorted(needed) if not context.engine.has_image(tag)))

@@ -1,0 +1,65 @@
+import json
+import re
+from pathlib import Path
+
+from tests.unit.model.samples import ROUTED, SYSTEM
+
+from mailpod.model import composition
+from mailpod.model.records import PORTS
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_compose_is_told_no_more_than_is_needed():
+    plain = SYSTEM.model_copy(update={"networks": SYSTEM.networks[:1], "resolver": ""})
+    assert composition.compose_override(plain, guarded=False) == ""
+    assert composition.compose_override(plain, guarded=True) == ""
+    # Main's own resolver asks it, and knows from a table.
+    asked = plain.model_copy(update={"resolver": "192.0.2.53"})
+    assert composition.compose_override(asked, guarded=True) == ""
+    scanned = asked.model_copy(update={"antivirus": "clamav"})
+    services = json.loads(composition.compose_override(scanned, guarded=True))["services"]
+    assert services == {"antivirus": {"dns": ["192.0.2.53"]}}
+
+
+def test_main_is_on_every_network():
+    told = json.loads(composition.compose_override(ROUTED, guarded=False))
+    assert told["services"]["main"]["networks"] == {
+        "mailpod-net1": {
+            "aliases": ["main.mailpod.internal"],
+            "ipv4_address": "172.20.8.2",
+            "ipv6_address": "2001:db8::1:0:0:2",
+        }
+    }
+    [network] = told["networks"].values()
+    assert network["name"] == "mailpod-net1"
+    assert network["driver_opts"] == {"com.docker.network.bridge.gateway_mode_ipv6": "routed"}
+    assert network["ipam"]["config"] == [
+        {"subnet": "172.20.8.0/21", "ip_range": "172.20.12.0/22", "gateway": "172.20.8.1"},
+        {"subnet": "2001:db8:0:0:1::/80", "gateway": "2001:db8::1:0:0:1"},
+    ]
+
+
+def test_mains_ports_are_opened_at_its_own_ipv6_address_where_the_engine_guards_it():
+    """Never translated: a client's address would be lost. So no port of the host's is named."""
+    main = json.loads(composition.compose_override(ROUTED, guarded=True))["services"]["main"]
+    assert {port["target"] for port in main["ports"]} == {*PORTS.values(), 22}
+    assert {port["host_ip"] for port in main["ports"]} == {"::"}
+    assert not any("published" in port for port in main["ports"])
+    assert "ports" not in json.loads(composition.compose_override(SYSTEM, guarded=True))["services"]["main"]
+
+
+def test_every_variable_of_the_compose_file_has_a_value():
+    system = SYSTEM.model_copy(update={"port_base": 20000})
+    images = {service: f"mailpod/{service}:1" for service in ("main", "dns", "antivirus")}
+    values = composition.main_environment(system, "/state", images, "ns1. hostmaster. 1 2 3 4 5")
+    used = set(re.findall(r"\$\{(\w+)", (ROOT / "compose.yaml").read_text()))
+    # The first two are Compose's own, the third a stack's.
+    assert used == set(values) - {"COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES", "MAILPOD_ENCRYPTED"}
+    assert values["COMPOSE_PROJECT_NAME"] == "mailpod"
+    assert values["MAILPOD_INSTANCE"] == "mailpod"
+    assert values["MAILPOD_DOMAIN"] == "example.org"
+    assert values["MAILPOD_STATE"] == "/state"
+    assert values["MAILPOD_MAIN_IMAGE"] == "mailpod/main:1"
+    for service, port in PORTS.items():
+        assert values[f"MAILPOD_PORT_{service.upper()}"] == str(20000 + port)
