@@ -202,7 +202,7 @@ class FakeSystem:
         rendered |= relay_host.render(context.system, relay)
         found = resolving.tables(self.store, context.system)
         kept = {state_copy.TABLE: current(context, context.system).text()}
-        assert self.tables() == rendered | found | web.render(context.system) | kept
+        assert self.tables() == rendered | found | web.render(context.system, public=context.is_public) | kept
         kept = {path.stem for path in (self.folder / "secrets" / "relay_host").glob("*.toml")}
         assert kept == {context.system.relay_credentials} - {""}
         if context.system.dns == "built-in":

@@ -64,13 +64,15 @@ def soa(system: System) -> str:
     return f"{nameserver(system)}. hostmaster.{system.domain}. 1 3600 600 1209600 60"
 
 
-def of_system(system: System, certificate_key: str) -> list[Record]:
+def of_system(system: System, certificate_key: str, *, public: bool = False) -> list[Record]:
     """What main and the organisation's own addresses need.
 
     Args:
         certificate_key: SHA-256 of the TLS public key that main shows others, 64 hexadecimal digits.
+        public: everybody trusts that certificate.
     """
     domain = system.domain
+    policy = mta_sts_policy(system, public=public)
     found = [Record(domain, "MX", f"10 {system_host(system)}.", required=True)]
     for host in (domain, *(f"{name}.{domain}" for name in layout.MAIN_HOSTS)):
         found += _addresses(host, layout.public_addresses(system), required=host == system_host(system))
@@ -83,7 +85,7 @@ def of_system(system: System, certificate_key: str) -> list[Record]:
         Record(f"_dmarc.{domain}", "TXT", text(f"v=DMARC1; p=quarantine; rua=mailto:postmaster@{domain}")),
         Record(f"_smtp._tls.{domain}", "TXT", text(f"v=TLSRPTv1; rua=mailto:postmaster@{domain}")),
         # Another one whenever the policy is another (RFC 8461 section 3.1).
-        Record(f"_mta-sts.{domain}", "TXT", text(f"v=STSv1; id={_short_digest(mta_sts_policy(system))}")),
+        Record(f"_mta-sts.{domain}", "TXT", text(f"v=STSv1; id={_short_digest(policy)}")),
         *_services(domain, system),
     ]
     if system.dns == "built-in":

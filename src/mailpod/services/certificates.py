@@ -134,6 +134,13 @@ def expired(certificate: Certificate) -> bool:
     return leaf(certificate.chain).not_valid_after_utc <= now()
 
 
+def is_public(certificate: Certificate, system: System) -> bool:
+    """Whether everybody trusts what main shows others for its mail host and its policy host."""
+    if not system.acme_email or system.acme_ca or not certificate.chain or expired(certificate):
+        return False
+    return {f"mail.{system.domain}", f"mta-sts.{system.domain}"} <= set(names_of(leaf(certificate.chain)))
+
+
 def renewal(certificate: x509.Certificate) -> datetime:
     """When it is time for the next."""
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc

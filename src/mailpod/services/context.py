@@ -155,6 +155,13 @@ class Context:
         return Nameserver(system.local_address(), system.dns_port(), system.domain, key)
 
     @property
+    def is_public(self) -> bool:
+        """Whether everybody trusts the certificate that main shows others, and may insist on it."""
+        from mailpod.services.certificates import is_public
+
+        return is_public(self.main_certificate, self.system)
+
+    @property
     def main_fingerprint(self) -> str:
         """SHA-256 of main's TLS public key, as Postfix prints it."""
         from mailpod.services.keys import fingerprint

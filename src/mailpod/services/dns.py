@@ -31,7 +31,7 @@ def records(context: Context) -> list[Record]:
     """
     from mailpod.services.certificates import key_digest
 
-    found = zone.of_system(context.system, key_digest(context.main_certificate))
+    found = zone.of_system(context.system, key_digest(context.main_certificate), public=context.is_public)
     found += zone.of_keys(context.dkim_records())
     found += [record for account in context.store.accounts() for record in zone.of_account(context.system, account)]
     return sorted(zone.overridden(found, _own(context)))

@@ -12,6 +12,7 @@ from mailpod.model import layout
 from mailpod.model.certificate import Certificate, Trouble, current, settings
 from mailpod.model.errors import MailpodError, NotFound
 from mailpod.model.records import System, now
+from mailpod.services import dns
 from mailpod.services.acme import Unusable
 from mailpod.services.certificate_views import CertificateView, Element, due, elements, views
 from mailpod.services.certificates import digest, expired, key_digest, leaf, names_of
@@ -19,7 +20,7 @@ from mailpod.services.context import Context
 from mailpod.services.installation import require_main
 from mailpod.services.proving import leading_here, proof
 from mailpod.services.reachable import down
-from mailpod.services.reconcile import main_runs, refresh
+from mailpod.services.reconcile import main_files, main_runs, refresh
 
 # What somebody waits for, and what nobody does.
 _CREATE_SECONDS = 30.0
@@ -246,5 +247,7 @@ def _hand_over(context: Context, element: Element) -> None:
             refresh(context, element.account)
     else:
         with context.store.lock("tables"):
-            context.channel.main("deploy", context.main_tls_files())
+            # The policy that is published for senders depends on it.
+            context.channel.main("deploy", main_files(context))
+        dns.publish(context)
     context.certificates.change(element.id, element.certificate.key, {"handed": True})

@@ -61,7 +61,7 @@ def _table_files(context: Context) -> list[File]:
     outward = relay_host.render(system, relay_service.credentials(context.store, system))
     found = resolving.tables(context.store, system)
     kept = {state_copy.TABLE: current(context, system).text()}
-    return layout.table_files(tables | outward | found | web.render(system) | kept)
+    return layout.table_files(tables | outward | found | web.render(system, public=context.is_public) | kept)
 
 
 def steps(context: Context) -> list[Step]:

@@ -38,6 +38,7 @@ def test_every_document_has_its_place():
 
 def test_the_policy_for_other_mail_servers():
     """RFC 8461 section 3.2; nothing is enforced while the certificate is of the system's own authority."""
+    assert "mode: enforce\r\n" in web.mta_sts_policy(SYSTEM, public=True)
     assert web.mta_sts_policy(SYSTEM) == "version: STSv1\r\nmode: testing\r\nmx: mail.example.org\r\nmax_age: 86400\r\n"
 
 

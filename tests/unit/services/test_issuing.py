@@ -95,6 +95,21 @@ def test_main_has_one_for_its_names_and_an_account_its_own(served):
     assert len(served.acme.orders) == 2
 
 
+def test_others_are_told_to_insist_on_a_public_one_and_not_on_another(served):
+    def published():
+        policy = served.tables()["web/mta-sts.txt"]
+        zone = served.world.zones[layout.nameserver_container(served.instance)]
+        return "mode: enforce" in policy, zone["_mta-sts.example.org", "TXT"]
+
+    asking(served)
+    insists, before = published()
+    assert not insists
+    issue_due(served.process())
+    insists, after = published()
+    assert insists
+    assert after != before
+
+
 def test_no_account_gets_what_is_anothers(served):
     asking(served, "alice", "bob")
     issue_due(served.process())
