@@ -63,5 +63,6 @@ def test_other_mail_flows_with_the_scanner_or_without(system: System, alice: Acc
     [container] = [one for one in system.engine.containers() if one.labels.get(LABEL_ROLE) == "antivirus"]
     container.stop()
     system.wait_for(alice, system.post(alice.short_address))
-    assert system.cli.ok("status", "--json").json()["antivirus"]["observed"] == "stopped"
+    [scanner] = system.cli.ok("status", "--json").json()["beside"]
+    assert (scanner["name"], scanner["observed"]) == ("antivirus", "stopped")
     assert "not scanned for viruses" in system.cli.ok("status").out

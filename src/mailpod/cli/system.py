@@ -182,7 +182,7 @@ def status(json: Json = False) -> None:
                 "relay_host": _relay_as_json(found.system),
                 "resolver": asdict(found.resolver),
                 "main": asdict(found.main),
-                "antivirus": None if found.antivirus is None else asdict(found.antivirus),
+                "beside": [asdict(element) for element in found.beside],
                 "accounts": [asdict(element) for element in found.accounts],
                 "upgradable": found.upgradable,
                 "queue": None if queue is None else [queue_as_json(message) for message in queue],
@@ -196,7 +196,7 @@ def status(json: Json = False) -> None:
     _tell_of_system(found.system)
     output.table(
         ("NAME", "DESIRED", "OBSERVED", "HEALTH", "IPV4", "IPV6", "MEMORY", "WAITING", "IMAGE"),
-        (_row(element) for element in (found.main, *filter(None, [found.antivirus]), *found.accounts)),
+        (_row(element) for element in (found.main, *found.beside, *found.accounts)),
     )
     _tell_of_antivirus(found)
     for problem in (
@@ -256,7 +256,7 @@ def _tell_of_accounts(found: Status) -> None:
 
 
 def _tell_of_antivirus(found: Status) -> None:
-    scanner = found.antivirus
+    scanner = next((element for element in found.beside if element.name == "antivirus"), None)
     if scanner and (scanner.observed, scanner.health) not in {("running", "healthy"), ("running", "")}:
         name = layout.container_beside_main(found.system.instance, "antivirus")
         output.line(

@@ -382,7 +382,7 @@ def undelete(context: Context, name: str) -> AccountView:
     wanted = name.lower()
     kept = [one for one in context.store.deleted() if one.name == wanted and not one.purge]
     if not kept:
-        raise NotFound(f"no deleted account {wanted!r} is kept", "see: mailpod account list")
+        raise NotFound(f"no deleted account {wanted!r} is kept", "see: mailpod account deleted")
     account = kept[-1]
     require_reachable(context, account)
     if layout.account_volume(context.instance, account) not in context.engine.volumes(context.instance):

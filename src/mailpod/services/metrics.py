@@ -75,7 +75,7 @@ def _containers(found: Status) -> Iterator[Metric]:
     )
     frozen = GaugeMetricFamily("mailpod_frozen", "Whether the account is frozen.", labels=["element"])
     memory = GaugeMetricFamily("mailpod_memory_bytes", "Memory in use, without page cache.", labels=["element"])
-    for one in (found.main, *found.accounts):
+    for one in (found.main, *found.beside, *found.accounts):
         up.add_metric([one.name], one.observed == "running")
         memory.add_metric([one.name], one.memory)
         if one.health in {"healthy", "unhealthy"}:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from mailpod.model.composition import profiles
 from mailpod.model.records import Account, System, Tended, now
 from mailpod.model.spec import LABEL_ID, LABEL_ROLE, Workload
 from mailpod.services.backup_care import BackupHealth, health
@@ -57,7 +58,7 @@ class Status:
     """The installation as it is now.
 
     Attributes:
-        antivirus: what looks for viruses, None when nothing is to.
+        beside: what is to run beside main, such as the name server.
         queue: what is known to wait in main and the accounts, None when none says.
         refusals: what main refused to accounts of late, None when it does not say.
         upgradable: names of accounts, and `main`, for which there is a newer image than they have.
@@ -69,7 +70,7 @@ class Status:
 
     system: System
     main: ElementStatus
-    antivirus: ElementStatus | None
+    beside: list[ElementStatus]
     accounts: list[ElementStatus]
     queue: list[Message] | None
     refusals: list[Refusals] | None
@@ -110,7 +111,7 @@ def status(context: Context) -> Status:
     return Status(
         context.system,
         _element(context, "main", main, memory, total),
-        _antivirus(context, by_role.get("antivirus"), memory),
+        [_element(context, role, by_role.get(role), memory, 0) for role in profiles(context.system)],
         people,
         known,
         refused.result(),
@@ -120,12 +121,6 @@ def status(context: Context) -> Status:
         views(context),
         health(context),
     )
-
-
-def _antivirus(context: Context, workload: Workload | None, memory: Mapping[str, int]) -> ElementStatus | None:
-    if context.system.antivirus == "none":
-        return None
-    return _element(context, "antivirus", workload, memory, 0)
 
 
 def _refusals(context: Context, main: Workload | None, accounts: list[Account]) -> list[Refusals] | None:

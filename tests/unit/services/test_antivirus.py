@@ -25,7 +25,7 @@ def scanner(system):
 def test_nothing_looks_for_viruses_at_first(system):
     system.up()
     assert scanner(system) is None
-    assert status(system.process()).antivirus is None
+    assert status(system.process()).beside == []
 
 
 @pytest.mark.usefixtures("available")
@@ -35,7 +35,7 @@ def test_it_comes_and_goes_as_is_asked(system):
     assert scanner(system).state == "running"
     # What is not said stays as it was.
     installation.up(system.process(), system.planned())
-    found = status(system.process()).antivirus
+    [found] = status(system.process()).beside
     assert (found.name, found.observed) == ("antivirus", "running")
     installation.up(system.process(), system.planned(antivirus="none"))
     assert scanner(system) is None
@@ -64,4 +64,5 @@ def test_status_tells_that_it_is_down(system):
     system.up()
     installation.up(system.process(), system.planned(antivirus="clamav"))
     del system.world.containers[container_beside_main(system.instance, "antivirus")]
-    assert status(system.process()).antivirus.observed == "missing"
+    [found] = status(system.process()).beside
+    assert found.observed == "missing"

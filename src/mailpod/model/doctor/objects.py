@@ -74,7 +74,7 @@ def of_volumes(
     for account in people:
         name = layout.account_volume(instance, account)
         if name not in volumes:
-            do = f"bring {account.name} back from a backup; to let it begin empty: mailpod apply"
+            do = f"mailpod account restore {account.name}; to let it begin empty: mailpod apply"
             yield Finding("error", f"the volume of {account.name}, with its mail, is gone", name, do)
     for account in gone:
         name = layout.account_volume(instance, account)

@@ -36,4 +36,4 @@ def of_queue(
     for reason, ages in waiting.items():
         told = reason if len(reason) <= _LONGEST else f"{reason[:_LONGEST]}…"
         what = f"{len(ages)} messages wait in {element}, the oldest for {max(ages) / _HOUR:.0f} h: {told}"
-        yield Finding("warning", what, element, "see the reason; what waits is shown by: mailpod status")
+        yield Finding("warning", what, element, "see the reason, and: mailpod queue list")
