@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from ipaddress import IPv4Address, ip_address
+from typing import TypedDict, Unpack
 
 from mailpod.host import routes
 from mailpod.model import names
@@ -12,83 +13,70 @@ from mailpod.services import ports
 from mailpod.store import Store
 
 
-def planned(
-    store: Store,
-    domain: str,
-    instance: str,
-    *,
-    bind: str | None = None,
-    port_base: int | None = None,
-    resolver: str | None = None,
-    public_ipv4: str | None = None,
-    dns: Dns | None = None,
-    antivirus: Antivirus | None = None,
-    ipv6_prefix: str | None = None,
-    engine: EngineKind | None = None,
-    retention: timedelta | None = None,
-) -> System:
-    """The installation that `up` is to bring about: what was asked for now, else as it was, else the default.
+class Wanted(TypedDict, total=False):
+    """What somebody asks of an installation; what is None or left out is as it was, or the default.
 
-    Args:
-        ipv6_prefix: one that is routed to this host; `none` for unique local addresses again.
+    Attributes:
+        bind: IPv4 address to listen on.
+        port_base: number added to every published port.
         resolver: whom to ask for names; `none` for the root servers again.
         public_ipv4: the machine's address for the outside; at first the one it reaches others from, if that is public.
-        antivirus: what looks for viruses in mail; nothing at first.
         dns: who serves the zone; at first the system itself, if nobody else on this machine does.
-        engine: what is to run it.
+        antivirus: what looks for viruses in mail; nothing at first.
+        ipv6_prefix: one that is routed to this host; `none` for unique local addresses again.
         retention: how long the volumes of deleted accounts are kept.
+    """
+
+    bind: str | None
+    port_base: int | None
+    resolver: str | None
+    public_ipv4: str | None
+    dns: Dns | None
+    antivirus: Antivirus | None
+    ipv6_prefix: str | None
+    retention: timedelta | None
+
+
+def planned(
+    store: Store, domain: str, instance: str, *, engine: EngineKind | None = None, **wanted: Unpack[Wanted]
+) -> System:
+    """The installation that `up` is to bring about.
+
+    Args:
+        engine: what is to run it.
 
     Raises:
         InvalidInput: the domain or an option cannot be accepted.
         AlreadyExists: the state folder is another domain's.
     """
-    wanted = names.domain(domain)
+    name = names.domain(domain)
     if not names.is_label(instance) or len(instance) > 32:
         raise InvalidInput(f"{instance!r} cannot be an instance's name", "use up to 32 letters, digits and hyphens")
     before = store.find_system()
-    if before and (before.domain, before.instance) != (wanted, instance):
+    if before and (before.domain, before.instance) != (name, instance):
         raise AlreadyExists(
             f"{store.folder} is the system of {before.domain}, instance {before.instance}",
             "use another --state and --instance, or remove that one with: mailpod down --purge",
         )
     if before and engine and engine != before.engine:
-        raise AlreadyExists(f"{wanted} runs on {before.engine}", f"change it with: mailpod engine migrate {engine}")
+        raise AlreadyExists(f"{name} runs on {before.engine}", f"change it with: mailpod engine migrate {engine}")
     base = before or System(
-        domain=wanted, instance=instance, ipv6_subnet=unique_local_prefix(), engine=engine or "docker"
+        domain=name, instance=instance, ipv6_subnet=unique_local_prefix(), engine=engine or "docker"
     )
-    system = adjusted(
-        base,
-        bind=bind,
-        port_base=port_base,
-        resolver=resolver,
-        public_ipv4=public_ipv4,
-        dns=dns,
-        antivirus=antivirus,
-        ipv6_prefix=ipv6_prefix,
-        retention=retention,
-    )
-    return system if before else _with_defaults(system, dns, public_ipv4)
+    system = adjusted(base, **wanted)
+    return system if before else _with_defaults(system, wanted.get("dns"), wanted.get("public_ipv4"))
 
 
-def adjusted(
-    base: System,
-    *,
-    bind: str | None = None,
-    port_base: int | None = None,
-    resolver: str | None = None,
-    public_ipv4: str | None = None,
-    dns: Dns | None = None,
-    antivirus: Antivirus | None = None,
-    ipv6_prefix: str | None = None,
-    retention: timedelta | None = None,
-) -> System:
+def adjusted(base: System, **wanted: Unpack[Wanted]) -> System:
     """The installation as it was but for what was asked for, to be brought up.
 
     Raises:
         InvalidInput: an option cannot be accepted.
     """
+    bind, prefix, port_base = wanted.get("bind"), wanted.get("ipv6_prefix"), wanted.get("port_base")
+    public_ipv4, resolver = wanted.get("public_ipv4"), wanted.get("resolver")
     if base.engine == "swarm":
-        _check_swarm(bind, ipv6_prefix)
+        _check_swarm(bind, prefix)
     if bind is not None:
         _check_address(bind, "--bind", four=True)
     if public_ipv4 is not None:
@@ -98,15 +86,10 @@ def adjusted(
     if port_base is not None and not 0 <= port_base <= 65535 - max(PORTS.values()):
         raise InvalidInput(f"--port-base {port_base} is out of range", f"give 0 to {65535 - max(PORTS.values())}")
     update = {
-        "bind": bind,
-        "port_base": port_base,
+        **{key: value for key, value in wanted.items() if key != "ipv6_prefix"},
         "resolver": "" if resolver == "none" else resolver,
-        "public_ipv4": public_ipv4,
-        "dns": dns,
-        "antivirus": antivirus,
-        "retention": retention,
         "running": True,
-        **_prefix(base, ipv6_prefix),
+        **_prefix(base, prefix),
     }
     return base.model_copy(update={key: value for key, value in update.items() if value is not None})
 
