@@ -136,7 +136,7 @@ def test_a_whole_system_comes_back_from_its_key_and_the_repository(system: Syste
     assert alice
     word = system.post(alice.address)
     system.wait_for(alice, word)
-    system.keep_only("alice")
+    system.keep_only("alice", "bob")
     system.cli.ok("alias", "add", "office", "alice")
     system.cli.ok("backup")
     status = system.cli.ok("status", "--json").json()["backup"]

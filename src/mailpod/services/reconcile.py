@@ -272,14 +272,14 @@ def finish_purge(context: Context, account: Account) -> None:
         if volume:
             context.engine.remove_volume(volume)
     try:
-        purging.forget(context, account)
-    except ChannelClosed:
-        away.add("main")
-    try:
         depots.destroy(context, account)
     except MailpodError as problem:
         context.progress(f"{account.name}'s backups are still there, until: mailpod apply ({problem.what})")
         return
+    try:
+        purging.forget(context, account)
+    except ChannelClosed:
+        away.add("main")
     if away:
         names = ", ".join(sorted(away))
         context.progress(f"{names} does not answer; once it does, mailpod apply destroys what it has of {account.name}")
