@@ -32,6 +32,7 @@ from mailpod.model.records import Account, Alias, Node, System, Tended, now
 
 Record = TypeVar("Record", bound=BaseModel)
 
+_OWN_FILES = ("dns/records.zone", "trust/anchors", "trust/authorities.pem")
 # Longer than any command works on a system that is well.
 _LOCK_SECONDS = 300.0
 
@@ -220,6 +221,11 @@ class Store:
         """Keep what a frozen account had said, for its owner alone."""
         path = self.folder / "logs" / f"{account.name}-{account.id}-{now():%Y%m%dT%H%M%SZ}.log"
         write_durably(path, said, 0o600)
+
+    def own_files(self) -> dict[str, str]:
+        """By path, the text of the files that the operator writes by hand, as far as they are there."""
+        paths = {name: self.folder / name for name in _OWN_FILES}
+        return {name: path.read_text(errors="replace") for name, path in paths.items() if path.exists()}
 
     def tended(self) -> Tended:
         """What was tended, and when; nothing at first."""

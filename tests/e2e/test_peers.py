@@ -11,7 +11,8 @@ from tests.e2e.support.mail import compose, token
 from tests.e2e.support.names import resolving
 from tests.e2e.support.system import Account, System
 
-pytestmark = pytest.mark.once
+# Main's doing: once, in the process that has less to do.
+pytestmark = pytest.mark.stack("classic")
 
 DOMAIN = "guild.test"
 

@@ -8,7 +8,8 @@ from tests.e2e.support.mail import compose, token
 from tests.e2e.support.system import Account, System
 from tests.e2e.support.wait import until
 
-pytestmark = pytest.mark.once
+# Main's doing: once, in the process that has less to do.
+pytestmark = pytest.mark.stack("classic")
 
 Records = list[tuple[str, str]]
 

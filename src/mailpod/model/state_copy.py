@@ -21,7 +21,7 @@ class StateCopy(BaseModel):
 
     Attributes:
         accounts, deleted: without what a move has left of them elsewhere, and those whose purge has begun.
-        zone: the operator's own DNS records, as their file has them; empty when there is none.
+        own: by path below the state folder, the text of files that the operator has written there.
         ssh_host_key, ssh_host_public: main's own SSH host key, by which the users of its jump host know it.
     """
 
@@ -31,7 +31,7 @@ class StateCopy(BaseModel):
     accounts: tuple[Account, ...]
     deleted: tuple[Account, ...]
     aliases: tuple[Alias, ...]
-    zone: str
+    own: dict[str, str]
     ssh_host_key: str = Field(repr=False)
     ssh_host_public: str
 

@@ -219,9 +219,9 @@ def _write_records(store: Store, found: Salvage, live: Iterable[Account], kept: 
     for alias in found.copy.aliases:
         if alias.local_part not in there:
             store.save_alias(alias)
-    zone = store.folder / "dns" / "records.zone"
-    if found.copy.zone and not zone.exists():
-        write_durably(zone, found.copy.zone.encode(), 0o600)
+    for name, text in found.copy.own.items():
+        if not (store.folder / name).exists():
+            write_durably(store.folder / name, text.encode(), 0o600)
 
 
 def _remove_containers(engine: Engine, instance: str, frozen: set[str]) -> None:

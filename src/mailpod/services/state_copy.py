@@ -4,7 +4,6 @@ from mailpod.model import state_copy
 from mailpod.model.records import System
 from mailpod.model.state_copy import StateCopy
 from mailpod.services.context import Context
-from mailpod.services.dns import own_file
 
 
 def current(context: Context, system: System) -> StateCopy:
@@ -14,13 +13,12 @@ def current(context: Context, system: System) -> StateCopy:
         system: the installation, as it is now in the state folder.
     """
     identity = context.main_identity
-    zone = own_file(context)
     return StateCopy(
         system=system,
         accounts=state_copy.settled(context.store.accounts()),
         deleted=state_copy.settled(context.store.deleted()),
         aliases=tuple(context.store.aliases()),
-        zone=zone.read_text(errors="replace") if zone.exists() else "",
+        own=context.store.own_files(),
         ssh_host_key=identity.ssh_host_key,
         ssh_host_public=identity.ssh_host_public,
     )
