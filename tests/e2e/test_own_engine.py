@@ -6,6 +6,7 @@ import signal
 import smtplib
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 
 import pytest
 from tests.e2e.support.engine import facts
@@ -19,6 +20,9 @@ from tests.ledger.run import run
 
 from mailpod.model.records import DEFAULT_STACK
 from mailpod.services.images import ACCOUNT, DNS
+
+# In the process that has less to do, with accounts of both stacks.
+pytestmark = pytest.mark.stack("classic")
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +72,8 @@ def test_every_acknowledged_message_arrives_once_although_the_engine_restarts(
 ) -> None:
     """The engine killed or restarted in the middle of traffic; main and accounts come back without being asked, but
     not one that is frozen."""
-    account = lodge.create(f"under-{how.name.lower()}")
-    traffic = Traffic(lodge, [account.short_address])
+    accounts = [lodge.create(f"{how.name.lower()}-{stack}", "--stack", stack) for stack in sorted(ACCOUNT)]
+    traffic = Traffic(lodge, [account.short_address for account in accounts])
     with traffic.flowing():
         lodge.engine.close()
         engine.end(how)
@@ -77,9 +81,10 @@ def test_every_acknowledged_message_arrives_once_although_the_engine_restarts(
         lodge.engine.connect()
         until(lambda: lodge.banner(25).startswith("220"), "main's SMTP banner", 40)
     lodge.wait_until_up()
-    until(lambda: lodge.reaches(account), "the account to be back", 60)
+    for account in accounts:
+        until(partial(lodge.reaches, account), f"{account.name} to be back", 60)
     lodge.retry_now()
-    arrived_once(lodge, [account], traffic.acknowledged)
+    arrived_once(lodge, accounts, traffic.acknowledged)
     assert not facts(lodge.engine.account(frozen.name))["State"]["Running"]
     assert lodge.cli.ok("apply", "--json").json() == []
 
@@ -113,7 +118,6 @@ def test_a_full_disk_loses_nothing_and_is_told(engine: OwnEngine, lodge: System)
     arrived_once(lodge, [account], acknowledged)
 
 
-@pytest.mark.stack("classic")  # of both stacks, in the process that has less to do
 @pytest.mark.timeout(600)
 def test_whatever_happens_each_message_is_in_its_mailbox_once_or_comes_back(engine: OwnEngine, lodge: System) -> None:
     """Two minutes of kills, cuts, moves and full disks; the seed that is printed repeats the run (bench/run)."""

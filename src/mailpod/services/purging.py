@@ -1,5 +1,6 @@
 """Destroying what there is of an account beside its volume, and looking whether anything of it is left."""
 
+import contextlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from mailpod.services.context import Context
 from mailpod.services.dns_publish import published_file
 from mailpod.waiting import until
 
-_BOUNCE_SECONDS = 20
+# Postfix's queue manager remembers for half a minute where an address led.
+_TRIES, _PATIENCE = 8, 6.0
 
 
 @dataclass(frozen=True)
@@ -127,13 +129,13 @@ def _in_queue(context: Context, account: Account) -> list[str]:
             one["queue_id"] for one in _queue(context) if any(to["address"].endswith(own) for to in one["recipients"])
         ]
 
-    if waiting():
+    for _ in range(_TRIES):
+        if not waiting():
+            break
         context.channel.main("flush")
-        try:
-            until(lambda: not waiting(), _BOUNCE_SECONDS, "mail for it did not go back", "", interval=0.3)
-        except MailpodError:
-            return waiting()
-    return []
+        with contextlib.suppress(MailpodError):
+            until(lambda: not waiting(), _PATIENCE, "mail for it did not go back", "", interval=0.3)
+    return waiting()
 
 
 def _in_backups(context: Context, account: Account) -> list[str]:

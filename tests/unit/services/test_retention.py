@@ -105,7 +105,7 @@ def test_mail_that_was_sent_is_told_of(ready):
 
 
 def test_mail_for_it_that_does_not_go_back_is_found(ready, monkeypatch):
-    monkeypatch.setattr(purging, "_BOUNCE_SECONDS", 0)
+    monkeypatch.setattr(purging, "_PATIENCE", 0)
     context = ready.process()
     gone = accounts.delete(context, "alice", purge=True)
     context.channel.queue = b'{"queue_id": "A", "sender": "", "recipients": [{"address": "box@alice.example.org"}]}\n'
