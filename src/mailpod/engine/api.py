@@ -12,11 +12,11 @@ import docker.errors
 import docker.types
 import requests
 
-from mailpod.engine import containers, founding, local_networks
+from mailpod.engine import containers, founding, helpers, local_networks
 from mailpod.engine.port import Progress
 from mailpod.model.archive import File, tar
 from mailpod.model.errors import EngineUnreachable, MailpodError
-from mailpod.model.spec import LABEL_ID, LABEL_INSTANCE, EngineInfo, Network, WorkloadSpec
+from mailpod.model.spec import LABEL_ID, LABEL_INSTANCE, LABEL_ROLE, EngineInfo, Network, WorkloadSpec
 
 # 1.41 is Docker Engine 20.10, the oldest in a supported Debian.
 _OLDEST_API = (1, 41)
@@ -199,9 +199,11 @@ class EngineApi:
 
     def lay(self, spec: WorkloadSpec, seed: Iterable[File]) -> None:
         """Write the seed on a volume, through a container that never runs."""
+        # By these it is found and removed when whoever made it was killed: it would keep the volume for good.
+        labels = {name: spec.labels[name] for name in (LABEL_INSTANCE, LABEL_ID)} | {LABEL_ROLE: helpers.ROLE}
         mounts = [docker.types.Mount(spec.mount, spec.volume, type="volume", no_copy=True)]
         host = self._client.api.create_host_config(mounts=mounts)
-        made = self._client.api.create_container(spec.image, host_config=host, labels={})
+        made = self._client.api.create_container(spec.image, host_config=host, labels=labels)
         try:
             self._client.api.put_archive(made["Id"], spec.mount, tar(seed))
         finally:
