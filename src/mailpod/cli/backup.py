@@ -25,14 +25,15 @@ class _NamesOrCommand(TyperGroup):
 app = typer.Typer(cls=_NamesOrCommand, help="Back up accounts, keys and the desired state.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(help="Accounts; all of them by default.", show_default=False, autocompletion=complete_name),
+]
 
 
 @app.command()
 def now(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(help="Accounts; all of them by default.", show_default=False, autocompletion=complete_name),
-    ] = None,
+    names: Names = None,
     json: Json = False,
 ) -> None:
     """Back up accounts, while mail flows, and the keys and the desired state; `backup NAME…` is short for it."""
@@ -99,10 +100,7 @@ def key(json: Json = False) -> None:
 
 @app.command()
 def check(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(help="Accounts; all of them by default.", show_default=False, autocompletion=complete_name),
-    ] = None,
+    names: Names = None,
     json: Json = False,
 ) -> None:
     """See that the backups are whole, and read an eighth of their data, another one each time."""
@@ -113,10 +111,7 @@ def check(
 
 @app.command("list")
 def list_(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(help="Accounts; all of them by default.", show_default=False, autocompletion=complete_name),
-    ] = None,
+    names: Names = None,
     json: Json = False,
 ) -> None:
     """List the backups that there are."""
