@@ -7,6 +7,8 @@ from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+pytest_plugins = ["tests.other_engine"]
+
 _OF_A_STACK = re.compile(r"tests/e2e/.*\[(classic|dovecot)\b")
 
 

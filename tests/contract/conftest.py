@@ -14,7 +14,7 @@ def laboratory(request, tmp_path_factory):
         case "swarm":
             made = swarm_lab(folder)
         case "docker":
-            made = contextlib.closing(DockerLab(folder))
+            made = contextlib.closing(DockerLab(folder, request.getfixturevalue("place").url))
         case _:
             made = contextlib.closing(FakeLab())
     with made as lab:

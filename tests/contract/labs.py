@@ -209,14 +209,18 @@ class RealLab:
 
 
 class DockerLab(RealLab):
-    """The local Docker Engine."""
+    """A Docker Engine.
+
+    Args:
+        url: of its API; the local one without.
+    """
 
     kind = "docker"
     has_ipv6 = True
 
-    def __init__(self, folder: Path) -> None:
-        self._client = docker.from_env()
-        self._real = DockerEngine()
+    def __init__(self, folder: Path, url: str = "") -> None:
+        self._client = docker.DockerClient(base_url=url) if url else docker.from_env()
+        self._real = DockerEngine(url)
         ensure_base_image(self._real, BASE, print)
         super().__init__(self._real, folder)
 

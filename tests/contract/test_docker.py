@@ -7,8 +7,8 @@ from mailpod.model.archive import File
 
 
 @pytest.fixture(scope="module")
-def docker_lab(tmp_path_factory):
-    lab = DockerLab(tmp_path_factory.mktemp("images"))
+def docker_lab(place, tmp_path_factory):
+    lab = DockerLab(tmp_path_factory.mktemp("images"), place.url)
     yield lab
     lab.close()
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 from tests.e2e.support.browser import PATIENCE, chromium
 from tests.e2e.support.swarm import SwarmSystem, running_swarm
-from tests.e2e.support.system import Account, System, running_system
+from tests.e2e.support.system import Account, Place, System, running_system
 
 from mailpod.model.records import DEFAULT_STACK, Stack
 
@@ -40,10 +40,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def system(stack: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def system(stack: str, place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """The main system of club.test, reachable from outside, resolving only through the outside."""
     global _system  # noqa: PLW0603  (the report hook below has no fixture to ask)
-    with running_system(DOMAIN, tmp_path_factory.mktemp("system"), stack=stack) as made:
+    with running_system(DOMAIN, tmp_path_factory.mktemp("system"), place, stack) as made:
         _system = made
         made.first = made.create("alice")
         yield made

@@ -21,11 +21,10 @@ def compose_override(system: System, *, guarded: bool) -> str:
     if system.resolver and system.antivirus != "none":
         antivirus["dns"] = [system.resolver]
     if guarded and layout.routed(system):
-        # In gateway mode "routed" a host's port has no meaning, and its address says only which family is meant.
-        main["ports"] = [{"target": port, "host_ip": "::"} for port in (*PORTS.values(), 22)]
-        nameserver["ports"] = [
-            {"target": DNS_PORT, "host_ip": "::", "protocol": protocol} for protocol in ("tcp", "udp")
-        ]
+        # In gateway mode "routed" a host's port has no meaning, and its address says only which family is meant. Compose 1.29
+        # knows no addresses in the long form.
+        main["ports"] = [f"[::]::{port}" for port in (*PORTS.values(), 22)]
+        nameserver["ports"] = [f"[::]::{DNS_PORT}/{protocol}" for protocol in ("tcp", "udp")]
     more = list(enumerate(layout.desired_networks(system)))[1:]
     if more:
         main["networks"] = {one.name: _attached(system, index) for index, one in more}

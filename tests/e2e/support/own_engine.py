@@ -34,14 +34,24 @@ def free_network(block: str, length: int) -> IPv4Network:
     return secrets.choice([part for part in parts if not any(address in part for address in there)])
 
 
+# The programs and libraries of another Debian in the place of this machine's, for what is started there alone.
+_PROGRAMS_OF = """
+mount --bind "$1/etc/alternatives" /etc/alternatives
+mount --bind "$1/usr" /usr
+shift
+exec "$@"
+"""
+
+
 class OwnEngine:
     """A second dockerd beside the machine's own.
 
     Args:
         gigabytes: size of the disk that holds its images, containers and volumes.
+        root: root file system of the Debian whose Docker it is to be; this machine's own without one.
     """
 
-    def __init__(self, folder: Path, gigabytes: int = 3) -> None:
+    def __init__(self, folder: Path, gigabytes: int = 3, root: Path | None = None) -> None:
         self.name = f"mpt{secrets.token_hex(3)}"
         # Unix sockets have short paths (unix(7)), shorter than pytest's folders.
         self._run = Path("/run") / self.name
@@ -55,6 +65,8 @@ class OwnEngine:
         self._host, self.address, self._length = str(network[1]), str(network[2]), 30
         self.url = f"unix://{self._run}/docker.sock"
         self._within: tuple[str, ...] = ("nsenter", f"--net=/run/netns/{self.name}")
+        apart = ("unshare", "--mount", "--propagation", "private", "sh", "-euc", _PROGRAMS_OF, "sh")
+        self._programs = (*apart, str(root)) if root else ()
 
     @property
     def place(self) -> Place:
@@ -96,7 +108,7 @@ class OwnEngine:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    *(*self._within, "dockerd", "--config-file", str(configuration)),
+                    *(*self._within, *self._programs, "dockerd", "--config-file", str(configuration)),
                     *("--data-root", str(self._disk / "docker"), "--exec-root", str(self._run / "x")),
                     *("--pidfile", str(self._run / "pid"), "--host", self.url, "--userland-proxy=false"),
                     *("--containerd-namespace", self.name, "--containerd-plugins-namespace", f"{self.name}-plugins"),
@@ -168,9 +180,9 @@ class OwnEngine:
 
 
 @contextmanager
-def own_engine(folder: Path, images: list[str]) -> Iterator[OwnEngine]:
-    """An engine that has these images, running."""
-    engine = OwnEngine(folder)
+def own_engine(folder: Path, images: list[str], root: Path | None = None) -> Iterator[OwnEngine]:
+    """An engine that has these images, running; of another Debian's Docker if `root` is its root file system."""
+    engine = OwnEngine(folder, root=root)
     try:
         engine.make()
         engine.start()

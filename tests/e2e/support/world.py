@@ -7,6 +7,7 @@ from collections.abc import Collection
 from email.message import EmailMessage
 from pathlib import Path
 
+from docker import DockerClient
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 from docker.types import IPAMConfig, IPAMPool
@@ -19,6 +20,11 @@ SOURCE = Path(__file__).resolve().parents[2] / "outside"
 IMAGE = "mailpod/outside:test"
 INBOX = "/mail/inbox/new"
 HOSTS = ("mail", "webmail", "imap", "smtp", "autoconfig", "autodiscover", "mta-sts")
+
+
+def build_image(client: DockerClient, base: str) -> None:
+    """Build the outside's image on an engine."""
+    client.images.build(path=str(SOURCE), tag=IMAGE, buildargs={"BASE": base}, rm=True)
 
 
 class World:
@@ -61,7 +67,7 @@ class World:
     def start(self) -> None:
         """Build the image, start the container on the network and wait until both servers answer."""
         if self._base:
-            self.engine.client.images.build(path=str(SOURCE), tag=IMAGE, buildargs={"BASE": self._base}, rm=True)
+            build_image(self.engine.client, self._base)
         network = self.engine.client.api.create_networking_config(
             {  # type: ignore[arg-type]  # the stubs miss the names
                 self._name: self.engine.client.api.create_endpoint_config(
