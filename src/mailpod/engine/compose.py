@@ -11,6 +11,7 @@ from mailpod.model.errors import EngineUnreachable, MailpodError
 
 # What the SDK takes when nobody names an engine.
 _SOCKET = "unix:///var/run/docker.sock"
+_TELLS_LESS = 25
 
 
 @functools.cache
@@ -30,6 +31,23 @@ def command() -> tuple[str, ...]:
         "Docker Compose is not installed",
         "run: apt-get install docker-compose (Debian) or docker-compose-v2 (Ubuntu)",
     )
+
+
+def check(engine: str) -> None:
+    """Refuse a Compose that cannot make main anew on an engine of this version.
+
+    Raises:
+        EngineUnreachable: Compose 1 reads of an image what engines from 25 on do not tell (`ContainerConfig`, API 1.44), after
+            it has ended main.
+    """
+    if int(engine.split(".")[0]) < _TELLS_LESS or command() != ("docker-compose",):
+        return
+    said = subprocess.run(["docker-compose", "version", "--short"], capture_output=True, text=True, check=False).stdout
+    if said.startswith("1."):
+        raise EngineUnreachable(
+            f"Docker Compose {said.strip()} is too old for Docker Engine {engine}",
+            "install Compose 2: docker-compose-plugin (Docker's own packages) or docker-compose-v2 (Ubuntu)",
+        )
 
 
 def project(compose_files: Sequence[Path], environment: Mapping[str, str]) -> list[str]:

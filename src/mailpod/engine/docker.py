@@ -58,6 +58,7 @@ class DockerEngine(Carrier, LogReader, EngineApi):
 
     def deploy_main(self, compose_files: Sequence[Path], environment: Mapping[str, str]) -> None:
         """Make main run as the Compose files say."""
+        compose.check(self.info().version)
         compose.up(compose_files, environment)
 
     def remove_main(self, compose_files: Sequence[Path], environment: Mapping[str, str]) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import socket
@@ -67,15 +68,17 @@ class OwnEngine:
         self._within: tuple[str, ...] = ("nsenter", f"--net=/run/netns/{self.name}")
         apart = ("unshare", "--mount", "--propagation", "private", "sh", "-euc", _PROGRAMS_OF, "sh")
         self._programs = (*apart, str(root)) if root else ()
+        self._configuration = self._run / "docker"
 
     @property
     def place(self) -> Place:
         """Where it is, for a system on it."""
-        return Place(self.address, self.url, self._within)
+        return Place(self.address, self.url, self._within, str(self._configuration) if self._programs else "")
 
     def make(self) -> None:
         """Its disk and its network."""
         self._run.mkdir()
+        self._lay_plugin()
         self._disk.mkdir(parents=True)
         command("truncate", "--size", f"{self._gigabytes}G", str(self._image))
         command("mkfs.ext4", "-q", "-m", "0", str(self._image))
@@ -89,6 +92,14 @@ class OwnEngine:
             ("route", "add", "default", "via", self._host),
         ):
             self.ip(*words)
+
+    def _lay_plugin(self) -> None:
+        """Let the docker command find the other Debian's Compose: this machine's may be too old for that engine."""
+        plugin = self._configuration / "cli-plugins/docker-compose"
+        plugin.parent.mkdir(parents=True)
+        words = shlex.join([*self._programs, "/usr/libexec/docker/cli-plugins/docker-compose"])
+        plugin.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+        plugin.chmod(0o755)
 
     def ip(self, *words: str) -> str:
         """Run ip(8) in its network."""

@@ -238,11 +238,19 @@ class Place:
         address: of main's published ports, seen from the tests.
         url: of the engine; empty for the usual one.
         within: words before a command that run it there.
+        configuration: folder of the docker command's configuration; empty for the usual one.
     """
 
     address: str = "127.0.0.1"
     url: str = ""
     within: tuple[str, ...] = ()
+    configuration: str = ""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a command that is run there has in its environment."""
+        told = {"DOCKER_HOST": self.url, "DOCKER_CONFIG": self.configuration}
+        return {name: value for name, value in told.items() if value}
 
 
 HERE = Place()
@@ -253,7 +261,7 @@ def running_system(domain: str, folder: Path, place: Place = HERE, stack: str = 
     """A system with a name of its own; nothing of it is left afterwards, whatever happened."""
     instance = f"mpt{secrets.token_hex(3)}"
     engine = Engine(instance, place.url)
-    cli = Cli(folder / "state", instance, {"DOCKER_HOST": place.url} if place.url else None, place.within)
+    cli = Cli(folder / "state", instance, place.environment, place.within)
     try:
         world = World(engine, domain, "" if place.url else BASE_IMAGE)
         world.make_network()

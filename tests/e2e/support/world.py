@@ -19,6 +19,8 @@ from tests.e2e.support.zone import SignedZone
 SOURCE = Path(__file__).resolve().parents[2] / "outside"
 IMAGE = "mailpod/outside:test"
 INBOX = "/mail/inbox/new"
+REACHED = (25, 53, 8080)
+"""Ports at which accounts of the system can reach it, if they may."""
 HOSTS = ("mail", "webmail", "imap", "smtp", "autoconfig", "autodiscover", "mta-sts")
 
 
@@ -77,7 +79,10 @@ class World:
         )
         # The outside does not go away when the engine of a system is started again.
         host = self.engine.client.api.create_host_config(
-            init=True, dns=["127.0.0.1"], restart_policy={"Name": "always"}
+            init=True,
+            dns=["127.0.0.1"],
+            restart_policy={"Name": "always"},
+            port_bindings=dict.fromkeys(REACHED, ("::",)) if self._guarded() else None,
         )
         made = self.engine.client.api.create_container(
             IMAGE,
@@ -85,12 +90,17 @@ class World:
             hostname="mx.outside.test",
             environment={"ZONE": self.zone(), "ANCHOR": self.root.anchor},
             labels={LABEL_INSTANCE: self.engine.instance},
+            ports=list(REACHED),
             host_config=host,
             networking_config=network,
         )
         self.container = self.engine.client.containers.get(made["Id"])
         self.container.start()
         until(self._answers, "the outside's servers", 30)
+
+    def _guarded(self) -> bool:
+        """Whether the engine lets nobody in at a port that was not published."""
+        return int(self.engine.client.version()["Version"].split(".")[0]) >= 27
 
     def make_network(self) -> None:
         """Make the network on addresses that nothing else on the engine has."""
@@ -104,6 +114,8 @@ class World:
                     self._name,
                     driver="bridge",
                     enable_ipv6=True,
+                    # From Docker Engine 27 on the system would else see the engine's address in the outside's place.
+                    options={"com.docker.network.bridge.gateway_mode_ipv6": "routed"},
                     ipam=IPAMConfig(pool_configs=pools),
                     labels={LABEL_INSTANCE: self.engine.instance},
                 )
