@@ -11,7 +11,7 @@ from mailpod.model.errors import EngineUnreachable, MailpodError
 
 # What the SDK takes when nobody names an engine.
 _SOCKET = "unix:///var/run/docker.sock"
-_TELLS_LESS = 25
+_TELLS_LESS = 26
 
 
 @functools.cache
@@ -37,8 +37,8 @@ def check(engine: str) -> None:
     """Refuse a Compose that cannot make main anew on an engine of this version.
 
     Raises:
-        EngineUnreachable: Compose 1 reads of an image what engines from 25 on do not tell (`ContainerConfig`, API 1.44), after
-            it has ended main.
+        EngineUnreachable: Compose 1 ends main and then reads of its image what engines from 26 on do not tell
+            (`ContainerConfig`; docs.docker.com, "Deprecated Docker Engine features").
     """
     if int(engine.split(".")[0]) < _TELLS_LESS or command() != ("docker-compose",):
         return

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import sys
@@ -70,6 +71,25 @@ def test_a_failure_is_told_in_its_last_line(programs, said, reason):
     program(programs, "docker-compose", code=17, said=said)
     with pytest.raises(MailpodError, match=f"Docker Compose failed: {reason}$"):
         compose.up(FILES, ENVIRONMENT)
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "engine", "refused"),
+    [
+        ("docker-compose", "1.29.2", "28.5.2+dfsg4", True),
+        ("docker-compose", "1.29.2", "26.0.0", True),
+        ("docker-compose", "1.29.2", "25.0.5", False),
+        ("docker-compose", "2.26.1", "28.5.2", False),
+        ("docker", "", "28.5.2", False),
+    ],
+)
+def test_a_compose_that_would_end_main_and_fail_is_refused(programs, name, version, engine, refused):
+    program(programs, name)
+    if version:
+        (programs / name).write_text(f"#!/bin/sh\necho {version}\n")
+    told = contextlib.nullcontext() if not refused else pytest.raises(EngineUnreachable, match=f"{version} is too old")
+    with told:
+        compose.check(engine)
 
 
 @pytest.mark.parametrize("host", ["tcp://engine.test:2376", ""])
