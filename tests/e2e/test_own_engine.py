@@ -4,11 +4,13 @@ import secrets
 import shutil
 import signal
 import smtplib
+import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 
 import pytest
+from tests.e2e.support.cli import Cli
 from tests.e2e.support.engine import facts
 from tests.e2e.support.mail import compose, token
 from tests.e2e.support.own_engine import OwnEngine, own_engine
@@ -64,6 +66,28 @@ def test_an_ipv4_client_is_seen_as_who_it_is(lodge: System) -> None:
     log = lodge.main.logs(tail=300).decode()
     assert f"client=unknown[{client}]" in log
     assert f"rip={client}," in log
+
+
+def test_a_part_of_the_machines_own_network_is_reached_once_the_machine_answers_for_it(
+    engine: OwnEngine, lodge: System
+) -> None:
+    """Neighbour proxying: the doctor finds that it is missing, and with it the outside reaches the account."""
+    account = lodge.create("near")
+    assert "nobody answers" in told_of_neighbours(engine, lodge)
+    with pytest.raises(OSError, match=r"timed out|No route to host"):
+        socket.create_connection((account.ipv6, 22), timeout=5)
+    shown = lodge.cli.ok("status", "--json").json()
+    engine.answer_for(shown["main"]["ipv6"], shown["beside"][0]["ipv6"], *(one["ipv6"] for one in shown["accounts"]))
+    with socket.create_connection((account.ipv6, 22), timeout=10) as connection:
+        assert connection.recv(100).startswith(b"SSH-2.0-")
+    assert "nobody answers" not in told_of_neighbours(engine, lodge)
+
+
+def told_of_neighbours(engine: OwnEngine, lodge: System) -> str:
+    """What the doctor finds on the network between the engine and the machine."""
+    cli = Cli(lodge.cli.state, lodge.cli.instance, within=engine.within_all)
+    found = cli.run("doctor", "--json", "--time-server", "none").json()
+    return "\n".join(one["what"] for one in found if one["where"] == "eth0")
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])

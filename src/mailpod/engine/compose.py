@@ -40,7 +40,7 @@ def check(engine: str) -> None:
         EngineUnreachable: Compose 1 ends main and then reads of its image what engines from 26 on do not tell
             (`ContainerConfig`; docs.docker.com, "Deprecated Docker Engine features").
     """
-    if int(engine.split(".")[0]) < _TELLS_LESS or command() != ("docker-compose",):
+    if int(engine.split(".", maxsplit=1)[0]) < _TELLS_LESS or command() != ("docker-compose",):
         return
     said = subprocess.run(["docker-compose", "version", "--short"], capture_output=True, text=True, check=False).stdout
     if said.startswith("1."):

@@ -49,6 +49,12 @@ def on_link(prefix: str, table: Path = _IPV6) -> tuple[str, str] | None:
     return None
 
 
+def leads_out(interface: str, table: Path = _IPV6) -> bool:
+    """Whether the IPv6 default route goes by this interface."""
+    default = ("0" * 32, "00", interface)
+    return any((words[0], words[1], words[-1]) == default for words in map(str.split, _lines(table)))
+
+
 def _lines(table: Path) -> list[str]:
     return table.read_text().splitlines() if table.exists() else []
 

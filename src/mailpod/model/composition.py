@@ -21,8 +21,8 @@ def compose_override(system: System, *, guarded: bool) -> str:
     if system.resolver and system.antivirus != "none":
         antivirus["dns"] = [system.resolver]
     if guarded and layout.routed(system):
-        # In gateway mode "routed" a host's port has no meaning, and its address says only which family is meant. Compose 1.29
-        # knows no addresses in the long form.
+        # In gateway mode "routed" a host's port has no meaning, and its address says only which family is meant. In the
+        # long form, Compose 1.29 knows no address.
         main["ports"] = [f"[::]::{port}" for port in (*PORTS.values(), 22)]
         nameserver["ports"] = [f"[::]::{DNS_PORT}/{protocol}" for protocol in ("tcp", "udp")]
     more = list(enumerate(layout.desired_networks(system)))[1:]

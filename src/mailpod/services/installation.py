@@ -11,8 +11,8 @@ from mailpod.model.plan import Step
 from mailpod.model.records import MainImages, System
 from mailpod.model.relay_host import RelayCredentials
 from mailpod.model.spec import LABEL_ROLE
+from mailpod.services import announcing, held_images, images, networks, ports, relay_host, resolving
 from mailpod.services import antivirus as antivirus_service
-from mailpod.services import held_images, images, networks, ports, relay_host, resolving
 from mailpod.services.channel import ChannelClosed
 from mailpod.services.context import Context
 from mailpod.services.founding import swarm_of_one
@@ -57,8 +57,8 @@ def _up(context: Context, system: System, credentials: RelayCredentials | None) 
                 # Another command may have changed meanwhile what is not for `up` to say.
                 known = {name: getattr(before or system, name) for name in ("networks", "images", "images_before")}
                 context.adopt(held_images.with_images(context, system.model_copy(update=known)))
-            networks.tell_neighbours(context)
             deploy(context)
+            announcing.tell(context)
         converge(context)
 
 

@@ -37,17 +37,6 @@ def check_prefix(context: Context, system: System) -> None:
         )
 
 
-def tell_neighbours(context: Context) -> None:
-    """Say what a prefix needs that is a part of the machine's own network."""
-    prefix = context.system.ipv6_subnet
-    neighbours = routes.on_link(prefix) if context.system.ipv6_routed and context.engine_is_here else None
-    if neighbours:
-        context.progress(
-            f"{prefix} is part of {neighbours[1]} on {neighbours[0]}: its addresses have to be announced there"
-        )
-        context.progress("see docs/operator.md, IPv6, neighbour proxying")
-
-
 def ensure(context: Context, *, more: int = 0) -> None:
     """Write down the networks that the accounts are on, and so many more; main is on at least one."""
     system = context.system

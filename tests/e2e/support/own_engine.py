@@ -10,7 +10,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from pathlib import Path
 
 import docker
@@ -65,6 +65,8 @@ class OwnEngine:
         network = free_network("192.0.2.0/24", 30)  # RFC 5737
         self._host, self.address, self._length = str(network[1]), str(network[2]), 30
         self.url = f"unix://{self._run}/docker.sock"
+        # RFC 3849: the network of its eth0 and the machine; accounts get a part of it.
+        self._neighbours = IPv6Network(((0x20010DB8 << 96) | (secrets.randbits(32) << 64), 64))
         self._within: tuple[str, ...] = ("nsenter", f"--net=/run/netns/{self.name}")
         apart = ("unshare", "--mount", "--propagation", "private", "sh", "-euc", _PROGRAMS_OF, "sh")
         self._programs = (*apart, str(root)) if root else ()
@@ -73,7 +75,8 @@ class OwnEngine:
     @property
     def place(self) -> Place:
         """Where it is, for a system on it."""
-        return Place(self.address, self.url, self._within, str(self._configuration) if self._programs else "")
+        configuration = str(self._configuration) if self._programs else ""
+        return Place(self.address, self.url, self._within, configuration, f"{self._neighbours[3 << 48]}/80")
 
     def make(self) -> None:
         """Its disk and its network."""
@@ -109,6 +112,8 @@ class OwnEngine:
         """A cable from its eth0 to the machine."""
         command("ip", "link", "add", self.name, "type", "veth", "peer", "name", "eth0", "netns", self.name)
         command("ip", "addr", "add", f"{self._host}/{self._length}", "dev", self.name)
+        command("ip", "addr", "add", f"{self._neighbours[1]}/64", "dev", self.name, "nodad")
+        self.ip("addr", "add", f"{self._neighbours[2]}/64", "dev", "eth0", "nodad")
         command("ip", "link", "set", self.name, "up")
 
     def start(self) -> None:
@@ -150,6 +155,18 @@ class OwnEngine:
             self._process = None
         # Its containerd died with it. Where nobody reaps that process, the next dockerd takes it for alive (kill(2)).
         (self._run / "x/containerd/containerd.pid").unlink(missing_ok=True)
+
+    @property
+    def within_all(self) -> tuple[str, ...]:
+        """Words before a command that run it there, where it finds the engine at the usual place."""
+        script = f'mount --bind {self.url.removeprefix("unix://")} /run/docker.sock && exec "$@"'
+        return (*self._within, "unshare", "--mount", "--propagation", "private", "sh", "-euc", script, "sh")
+
+    def answer_for(self, *addresses: str) -> None:
+        """Let it answer for addresses on the network between it and the machine."""
+        command(*self._within, "sysctl", "-qw", "net.ipv6.conf.eth0.proxy_ndp=1")
+        for address in addresses:
+            self.ip("-6", "neighbour", "add", "proxy", address, "dev", "eth0")
 
     def take(self, *images: str) -> None:
         """Copy images from the machine's own engine."""

@@ -239,12 +239,14 @@ class Place:
         url: of the engine; empty for the usual one.
         within: words before a command that run it there.
         configuration: folder of the docker command's configuration; empty for the usual one.
+        prefix: IPv6 prefix for a system there; any when empty.
     """
 
     address: str = "127.0.0.1"
     url: str = ""
     within: tuple[str, ...] = ()
     configuration: str = ""
+    prefix: str = ""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -266,6 +268,7 @@ def running_system(domain: str, folder: Path, place: Place = HERE, stack: str = 
         world = World(engine, domain, "" if place.url else BASE_IMAGE)
         world.make_network()
         system = System(domain, cli, engine, world, folder, place.address, stack)
+        system.prefix = place.prefix or system.prefix
         with resolving(domain, place.address):
             try:
                 system.up()

@@ -13,7 +13,7 @@ from mailpod.host import limits
 from mailpod.model import layout
 from mailpod.model.doctor.finding import REPAIRS, Finding, Repair, ordered
 from mailpod.model.errors import MailpodError
-from mailpod.services import installation
+from mailpod.services import announcing, installation
 from mailpod.services.context import Context
 from mailpod.services.doctor import elements, folder, machine, objects
 
@@ -51,6 +51,7 @@ def checks(patience: timedelta, time_server: str) -> dict[str, Check]:
         "disk": folder.disk,
         "past": folder.past,
         "limits": machine.kernel_limits,
+        "neighbours": announcing.findings,
         "ports": machine.ports,
         "dns": machine.nameserver,
         "certificates": machine.certificates_on_record,
