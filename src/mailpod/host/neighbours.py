@@ -17,10 +17,10 @@ def answered(interface: str, proc: Path = _PROC) -> list[IPv6Network]:
     return [*_rules(proc), *(_entries(interface) if by_kernel else [])]
 
 
-def listens(interface: str, proc: Path = _PROC) -> bool:
-    """Whether the machine learns its router from that network; one that forwards does only with accept_ra 2."""
+def ignores_routers(interface: str, proc: Path = _PROC) -> bool:
+    """Whether the machine does not learn its router from that network: one that forwards does only with accept_ra 2."""
     configured = proc / "sys/net/ipv6/conf"
-    return _word(configured / "all/forwarding") != "1" or _word(configured / interface / "accept_ra") != "1"
+    return _word(configured / "all/forwarding") == "1" == _word(configured / interface / "accept_ra")
 
 
 def _rules(proc: Path) -> list[IPv6Network]:

@@ -21,10 +21,10 @@ def findings(context: Context) -> list[Finding]:
         needed["the name server"] = layout.own_nameserver_addresses(system)[1]
     needed |= {one.name: layout.account_ipv6(system, one) for one in context.store.accounts() if not one.frozen}
     missing = unanswered(needed, neighbours.answered(interface))
-    heard = neighbours.listens(interface)
+    ignored = neighbours.ignores_routers(interface)
     return [
         *of_neighbours(missing, system.ipv6_subnet, interface),
-        *of_router(interface, listens=heard, known=routes.leads_out(interface)),
+        *of_router(interface, ignored=ignored, known=routes.leads_out(interface)),
     ]
 
 

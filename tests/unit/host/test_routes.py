@@ -52,5 +52,9 @@ def test_a_part_of_the_machines_own_network_is_known(table, prefix, found):
     assert routes.on_link(prefix, table) == found
 
 
+def test_the_interface_of_the_default_route(table):
+    assert [routes.leads_out(name, table) for name in ("eth0", "br-0123456789ab")] == [True, False]
+
+
 def test_a_machine_without_ipv6_has_no_such_network(tmp_path):
     assert routes.on_link("2001:db8::/64", tmp_path / "none") is None

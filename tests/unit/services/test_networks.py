@@ -1,3 +1,5 @@
+from ipaddress import IPv6Network
+
 import pytest
 from tests.fakes.engine import FakeEngine
 from tests.fakes.steps import Killed, Steps
@@ -8,7 +10,7 @@ from mailpod.model import layout
 from mailpod.model import networks as model
 from mailpod.model.errors import InvalidInput, MailpodError
 from mailpod.model.spec import EngineInfo, Machine
-from mailpod.services import accounts, installation, migrating, networks
+from mailpod.services import accounts, announcing, installation, migrating, networks
 
 PREFIX = "2001:db8:1:2::/64"
 
@@ -109,10 +111,19 @@ def test_the_machines_own_network_is_not_routed_to_it(system, neighbours):
     assert not system.store.find_system()
 
 
-def test_a_part_of_the_machines_own_network_has_to_be_announced(system, neighbours):
+def test_a_part_of_the_machines_own_network_has_to_be_answered_for(system, neighbours):
+    answered = []
     neighbours.setattr(routes, "on_link", lambda prefix: ("eth0", PREFIX))
-    up(system, ipv6_prefix="2001:db8:1:2:3::/80")
-    assert len([line for line in system.said if "eth0" in line and "announced" in line]) == 1
+    neighbours.setattr(announcing.neighbours, "answered", lambda interface: answered)
+    neighbours.setattr(announcing.neighbours, "ignores_routers", lambda interface: False)
+    part = "2001:db8:1:2:3::/80"
+    up(system, ipv6_prefix=part)
+    assert len([line for line in system.said if "nobody answers on eth0" in line]) == 1
+    assert len([line for line in system.said if "ndppd" in line and part in line]) == 1
+    system.said.clear()
+    answered.append(IPv6Network(part))
+    up(system)
+    assert not [line for line in system.said if "eth0" in line]
 
 
 def test_an_engine_that_translates_ipv6_is_refused_for_a_routed_prefix(system, neighbours):

@@ -26,13 +26,13 @@ def of_neighbours(missing: Mapping[str, str], prefix: str, interface: str) -> It
         yield Finding("error", what, interface, do)
 
 
-def of_router(interface: str, *, listens: bool, known: bool) -> Iterator[Finding]:
+def of_router(interface: str, *, ignored: bool, known: bool) -> Iterator[Finding]:
     """A machine that begins to forward, as Docker lets it, forgets the router that it has heard of.
 
     Args:
-        listens: it hears on that network which router there is.
+        ignored: what routers say on that network.
         known: it has a default route.
     """
-    if not listens and not known:
+    if ignored and not known:
         what = "the machine has no IPv6 default route, and as it forwards it does not listen to routers"
         yield Finding("error", what, interface, f"sysctl net.ipv6.conf.{interface}.accept_ra=2")
