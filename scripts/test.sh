@@ -40,17 +40,32 @@ lint_images() { dockerfiles | xargs -r -d '\n' "$bin/hadolint" --ignore DL3008; 
 # Here and below: python -m mailpod.host installs what is missing.
 PYTHONPATH=$PWD/src
 export PYTHONPATH
-step "programs" "$bin/python" -m mailpod.host --no-engine shellcheck
-step "ruff check" "$bin/python" -m ruff check --quiet .
-step "ruff format" "$bin/python" -m ruff format --quiet --check .
-step "mypy" "$bin/python" -m mypy --no-error-summary
-step "import linter" lint_imports
-step "shellcheck" lint_shell
-step "hadolint" lint_images
+# Else every process compiles anew what it imports, also where whoever calls it wants no files left.
+unset PYTHONDONTWRITEBYTECODE
 
+checks() {
+    step "ruff check" "$bin/python" -m ruff check --quiet .
+    step "ruff format" "$bin/python" -m ruff format --quiet --check .
+    step "import linter" lint_imports
+    step "shellcheck" lint_shell
+    step "hadolint" lint_images
+    step "mypy" "$bin/python" -m mypy --no-error-summary
+}
+
+step "programs" "$bin/python" -m mailpod.host --no-engine shellcheck
 if [ -n "$fast" ]; then
-    step "pytest" exec "$bin/python" -m pytest --numprocesses 2 -m "not engine" --ignore=tests/e2e "$@"
+    # Side by side; what the linters say comes last.
+    report=$(mktemp)
+    trap 'rm -f "$report"' EXIT
+    checks >"$report" 2>&1 &
+    failed=0
+    step "pytest" "$bin/python" -m pytest --numprocesses 2 --dist worksteal -m "not engine" --ignore=tests/e2e "$@" ||
+        failed=$?
+    wait $! || failed=$?
+    cat "$report" >&2
+    exit "$failed"
 fi
+checks
 step "engine and programs" "$bin/python" -m mailpod.host chromium swaks mbsync curl sshd
 # Two systems side by side, one of each stack, and what needs neither beside the shorter one (tests/conftest.py).
 step "pytest" exec "$bin/python" -m pytest --numprocesses 2 --dist loadscope "$@"

@@ -1,6 +1,8 @@
 """A system whose engine, channel and file system are under a test's control."""
 
+import functools
 import os
+import tomllib
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -35,6 +37,9 @@ KEYS = {
     "dovecot/relay",
     "quota/accounts",
 }
+
+
+_parsed = functools.lru_cache(maxsize=4096)(tomllib.loads)
 
 
 def _nothing(*_anything: object) -> None:
@@ -230,6 +235,8 @@ def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSystem:
     monkeypatch.setattr(passwords, "_YESCRYPT_COST", 1)
     # An RSA key takes a tenth of a second.
     numbers = count()
+    # Records are read over and over, and reading never changes what a file said.
+    monkeypatch.setattr(tomllib, "loads", _parsed)
     monkeypatch.setattr(signing, "generate", lambda: signing_keys(next(numbers)))
     return FakeSystem(tmp_path / "state")
 
