@@ -1,6 +1,7 @@
 """The zone that the system serves itself, asked with the tools of others."""
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 
@@ -11,7 +12,7 @@ import dns.rcode
 import dns.update
 import pytest
 from docker.models.containers import Container
-from tests.e2e.support.engine import get_files
+from tests.e2e.support.engine import execute, get_files, put_file
 from tests.e2e.support.system import Account, System
 from tests.e2e.support.wait import until
 from tests.e2e.support.zone import ask
@@ -19,12 +20,24 @@ from tests.e2e.support.zone import ask
 pytestmark = pytest.mark.once
 
 
-KEY = 'key "mailpod" { algorithm hmac-sha256; secret "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI="; };'
-NAMED = """
+SECONDARY = 6
+KNOT = """
+server:
+    listen: 0.0.0.0@53
+    rundir: /tmp
+    user: root
+database:
+    storage: /tmp/knot
+template:
+  - id: default
+    storage: /tmp
+"""
+NAMED_OPTIONS = """
 options { directory "/tmp"; listen-on port 5353 { any; }; pid-file "/tmp/named.pid"; recursion no; };
 controls { };
-zone "DOMAIN" { type primary; file "DOMAIN.zone"; allow-update { key mailpod; }; };
 """
+KEY = 'key "mailpod" { algorithm hmac-sha256; secret "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI="; };'
+NAMED_ZONE = 'zone "DOMAIN" { type primary; file "DOMAIN.zone"; allow-update { key mailpod; }; };'
 ZONE = """$TTL 300
 @ SOA ns hostmaster 1 3600 600 1209600 60
 @ NS ns
@@ -171,7 +184,7 @@ def answers(system: System) -> bool:
 def test_a_name_server_elsewhere_is_kept_up_to_date(system: System, alice: Account) -> None:
     """BIND with a zone of somebody's that has more in it, and a key that may change it (RFC 2136)."""
     domain = system.domain
-    system.world.give("/tmp", "named.conf", f"{KEY}{NAMED}".replace("DOMAIN", domain).encode())
+    system.world.give("/tmp", "named.conf", f"{KEY}{NAMED_OPTIONS}{NAMED_ZONE}".replace("DOMAIN", domain).encode())
     system.world.give("/tmp", f"{domain}.zone", ZONE.encode())
     assert system.world.run("named", "-c", "/tmp/named.conf")[0] == 0
     key = system.folder / "publish.key"
@@ -200,6 +213,50 @@ def test_a_name_server_elsewhere_is_kept_up_to_date(system: System, alice: Accou
         system.world.attach(system.main)
         system.world.run("pkill", "named")
     assert system.served(alice.fqdn, "AAAA") == {alice.ipv6}
+
+
+@pytest.fixture
+def secondary(system: System) -> Iterator[Container]:
+    """A machine elsewhere."""
+    made = system.world.neighbour(SECONDARY)
+    yield made
+    made.remove(force=True)
+
+
+def test_a_secondary_has_every_change_within_seconds(system: System, carol: Account, secondary: Container) -> None:
+    """Knot, and BIND beside it, told what is printed for them and nothing else; who has no key gets nothing."""
+    domain, here = system.domain, str(system.world.ipv4_subnet[SECONDARY])
+    added = system.cli.ok("dns", "secondary", "add", "ns2.outside.test", here, "--json").json()
+    assert system.served(domain, "NS") == {f"ns1.{domain}.", "ns2.outside.test."}
+    primary = system.world.attach_name_server(name_server(system))
+    knot, bind = added["knot"], added["bind"]
+    # From the outside's network it is at another address than those that this test has it published at.
+    for one in added["primaries"]:
+        knot = re.sub(rf"{one['address']}(@{one['port']})?", primary, knot)
+        bind = bind.replace(f"{one['address']} port {one['port']}", primary)
+    put_file(secondary, "/tmp", "knot.conf", f"{KNOT}{knot}".encode())
+    put_file(secondary, "/tmp", "named.conf", f"{NAMED_OPTIONS}{bind}".encode())
+    assert execute(secondary, "knotd", "-c", "/tmp/knot.conf", "-d") == (0, "")
+    assert execute(secondary, "named", "-c", "/tmp/named.conf")[0] == 0
+
+    def there(name: str, kind: str, port: int = 53) -> set[str]:
+        try:
+            return ask(here, port, name, kind)
+        except (OSError, AssertionError, dns.exception.DNSException):
+            return set()
+
+    for port in (53, 5353):
+        until(lambda port=port: there(carol.fqdn, "AAAA", port) == {carol.ipv6}, "the copy", 20)
+    system.cli.ok("account", "delete", "carol", "--yes")
+    until(lambda: not there(carol.fqdn, "AAAA") and there(domain, "SOA"), "the copy without the account", 5)
+    system.cli.ok("account", "undelete", "carol")
+    until(lambda: there(carol.fqdn, "AAAA") == {carol.ipv6}, "the copy with the account", 5)
+    assert there(domain, "SOA") == system.served(domain, "SOA")
+    assert b"IXFR, outgoing" in name_server(system).logs()
+    unsigned = dns.query.tcp(dns.message.make_query(domain, "AXFR"), primary, 5)
+    assert unsigned.rcode() in {dns.rcode.REFUSED, dns.rcode.NOTAUTH}
+    system.cli.ok("dns", "secondary", "delete", "ns2.outside.test")
+    assert system.served(domain, "NS") == {f"ns1.{domain}."}
 
 
 def test_every_record_that_is_shown_is_served(system: System) -> None:

@@ -91,6 +91,7 @@ class FakeSystem:
         context.__dict__["channel"] = FakeChannel(self.world, self.instance, taken)
         context.__dict__["acme"] = self.acme
         context.__dict__["nameserver"] = FakeNameserver(self.world, self.instance, taken)
+        context.__dict__["nameserver_for"] = lambda _key: context.nameserver
         return context
 
     def planned(self, domain: str = DOMAIN, **options: object) -> System:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mailpod.cli import output, parse
+from mailpod.cli import output, parse, secondary
 from mailpod.cli.state import context
 from mailpod.model.errors import InvalidInput
 from mailpod.model.zone import TTL
@@ -14,6 +14,7 @@ from mailpod.services import dns, dns_check
 from mailpod.services.dns_check import Finding
 
 app = typer.Typer(help="The organisation's DNS zone.", no_args_is_help=True)
+app.add_typer(secondary.app, name="secondary")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 

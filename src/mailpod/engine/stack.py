@@ -30,6 +30,7 @@ def translated(
     *,
     profiles: Collection[str] = (),
     encrypted: bool = False,
+    secrets: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """A Compose file in the words of a stack.
 
@@ -38,8 +39,12 @@ def translated(
         labels: more of them for its services.
         profiles: services that are for a profile are there for these alone.
         encrypted: its networks encrypt what goes from one machine to another.
+        secrets: by the name that the file has for it, what the Swarm knows a secret by, if not by that.
     """
     result: dict[str, Any] = {"version": _VERSION, **document}
+    if "secrets" in document:
+        named = {name: {"name": other} for name, other in (secrets or {}).items()}
+        result["secrets"] = {name: {**one, **named.get(name, {})} for name, one in document["secrets"].items()}
     result["services"] = {
         name: _service(one, node, labels)
         for name, one in document.get("services", {}).items()
@@ -115,10 +120,23 @@ def deploy(compose_files: Sequence[Path], environment: Mapping[str, str], node: 
             path = Path(folder) / f"{number}.json"
             document = yaml.safe_load(file.read_text())
             profiles = [name for name in environment["COMPOSE_PROFILES"].split(",") if name]
-            encrypted = bool(environment["MAILPOD_ENCRYPTED"])
-            path.write_text(json.dumps(translated(document, node, labels, profiles=profiles, encrypted=encrypted)))
+            told = translated(
+                document,
+                node,
+                labels,
+                profiles=profiles,
+                encrypted=bool(environment["MAILPOD_ENCRYPTED"]),
+                secrets=_secrets(environment),
+            )
+            path.write_text(json.dumps(told))
             words += ["--compose-file", str(path)]
         _run(["deploy", "--resolve-image", "never", "--prune", *words, environment["MAILPOD_INSTANCE"]], environment)
+
+
+def _secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Names of secrets that may come to hold something else: a Swarm's secret cannot be changed."""
+    digest = environment["MAILPOD_SECONDARIES"]
+    return {"dns_keys": f"{environment['MAILPOD_INSTANCE']}_dns_keys_{digest}"} if digest else {}
 
 
 def remove(instance: str) -> None:

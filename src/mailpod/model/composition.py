@@ -69,13 +69,16 @@ def profiles(system: System) -> list[str]:
     return [name for name in layout.BESIDE_MAIN if wanted[name]]
 
 
-def main_environment(system: System, state: str, images: Mapping[str, str], soa: str) -> dict[str, str]:
+def main_environment(
+    system: System, state: str, images: Mapping[str, str], soa: str, secondaries: str
+) -> dict[str, str]:
     """Values of the variables in `compose.yaml`.
 
     Args:
         state: absolute path of the state folder, where the secrets of main lie.
         images: tags by service.
         soa: value of the SOA record that its zone begins with.
+        secondaries: what `secondary.digest` gave, so that the name server is made anew when they are others.
     """
     ipv4, ipv6 = system.networks[0], str(networks.ipv6_subnet(system.ipv6_subnet, 0))
     main4, main6 = layout.main_addresses(system, 0)
@@ -90,6 +93,7 @@ def main_environment(system: System, state: str, images: Mapping[str, str], soa:
         **{f"MAILPOD_{service.upper()}_IMAGE": tag for service, tag in images.items()},
         "MAILPOD_ANTIVIRUS": system.antivirus,
         "MAILPOD_SOA": soa,
+        "MAILPOD_SECONDARIES": secondaries,
         "MAILPOD_BIND": system.bind,
         "MAILPOD_IPV4_SUBNET": ipv4,
         "MAILPOD_IPV4_RANGE": networks.dynamic(ipv4),

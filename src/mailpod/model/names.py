@@ -52,6 +52,8 @@ _MAYBE_NUMBERED = re.compile(r"(?:ns|mx|mail|smtp|imap|pop)[0-9]*")
 
 # The kernel's host name holds 64 bytes (uname(2)); main's is "mail." and the domain.
 MAX_DOMAIN = 59
+# RFC 1035 section 2.3.4, as text.
+_MAX_NAME = 253
 
 
 def is_label(text: str) -> bool:
@@ -102,10 +104,30 @@ def domain(text: str) -> str:
     Raises:
         InvalidInput: it is not a host name of at least two labels and at most `MAX_DOMAIN` characters.
     """
+    name = _dotted(text, "a domain name", "example.org")
+    if len(name) > MAX_DOMAIN:
+        raise InvalidInput(f"the domain {text!r} is longer than {MAX_DOMAIN} characters", "use a shorter domain")
+    return name
+
+
+def host_name(text: str) -> str:
+    """Fold and check the full name of a host.
+
+    Returns:
+        The name in lower case without a trailing dot.
+
+    Raises:
+        InvalidInput: it has less than two labels, or more than 253 characters.
+    """
+    name = _dotted(text, "the full name of a host", "ns2.example.net")
+    if len(name) > _MAX_NAME:
+        raise InvalidInput(f"{text!r} is longer than {_MAX_NAME} characters", "use a shorter name")
+    return name
+
+
+def _dotted(text: str, what: str, example: str) -> str:
     name = text.lower().removesuffix(".")
     labels = name.split(".")
     if not text.isascii() or len(labels) < 2 or not all(map(is_label, labels)) or labels[-1].isdigit():
-        raise InvalidInput(f"{text!r} is not a domain name", "give one like example.org")
-    if len(name) > MAX_DOMAIN:
-        raise InvalidInput(f"the domain {text!r} is longer than {MAX_DOMAIN} characters", "use a shorter domain")
+        raise InvalidInput(f"{text!r} is not {what}", f"give one like {example}")
     return name

@@ -104,6 +104,8 @@ class System(_Record):
         resolver: address of the DNS resolver that main and the accounts ask; when empty, main asks the root servers,
             and the accounts the engine's own.
         dns: who serves the zone.
+        secondaries: by host name, the addresses of the servers elsewhere that keep a copy of it; without effect while
+            it is served elsewhere.
         antivirus: what looks for viruses in mail.
         relay_host: name or address of the mail server through which everything leaves for the outside; empty when it
             leaves straight.
@@ -134,6 +136,7 @@ class System(_Record):
     port_base: int = Field(default=0, ge=0, le=65535 - max(PORTS.values()))
     resolver: str = ""
     dns: Dns = "elsewhere"
+    secondaries: dict[str, tuple[str, ...]] = {}
     antivirus: Antivirus = "none"
     relay_host: str = ""
     relay_port: int = Field(default=RELAY_PORT, ge=1, le=65535)

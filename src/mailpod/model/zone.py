@@ -96,9 +96,14 @@ def of_system(system: System, certificate_key: str, *, public: bool = False) -> 
 
 
 def of_nameserver(system: System) -> list[Record]:
-    """What leads to the system's own name server, here and in the parent zone."""
-    addresses = _addresses(nameserver(system), layout.nameserver_addresses(system), required=False)
-    return [Record(system.domain, "NS", f"{nameserver(system)}.", required=True), *addresses]
+    """What leads to the system's own name server and its secondaries, here and in the parent zone."""
+    servers = {nameserver(system): layout.nameserver_addresses(system), **system.secondaries}
+    found = [Record(system.domain, "NS", f"{name}.", required=True) for name in servers]
+    for name, addresses in servers.items():
+        # Those of another domain's host are in that domain.
+        if name.endswith(f".{system.domain}"):
+            found += _addresses(name, addresses, required=False)
+    return found
 
 
 def of_account(system: System, account: Account) -> list[Record]:

@@ -14,6 +14,7 @@ from mailpod.model.dkim import DkimRecord, SigningKeys, records
 from mailpod.model.errors import MailpodError
 from mailpod.model.identity import Identity
 from mailpod.model.records import Account, Alias, System
+from mailpod.model.secondary import ALGORITHM, Secondary
 from mailpod.model.spec import WorkloadSpec
 from mailpod.model.tables import sends_as
 from mailpod.services.channel import Channel
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from mailpod.services.acme import AcmeServer
     from mailpod.services.certificates import Certificates
     from mailpod.services.keys import Keys
-    from mailpod.services.nameserver import Nameserver
+    from mailpod.services.nameserver import Key, Nameserver
     from mailpod.services.signing import Signing
 
 
@@ -148,11 +149,21 @@ class Context:
     @cached_property
     def nameserver(self) -> "Nameserver":
         """The system's own name server."""
-        from mailpod.services.nameserver import Key, Nameserver
+        from mailpod.services.nameserver import Key
+
+        return self.nameserver_for(Key("control", ALGORITHM, self.keys.dns_secret()))
+
+    def nameserver_for(self, key: "Key") -> "Nameserver":
+        """The same as it is for whoever has that key."""
+        from mailpod.services.nameserver import Nameserver
 
         system = self.system
-        key = Key("control", "hmac-sha256", self.keys.dns_secret())
         return Nameserver(system.local_address(), system.dns_port(), system.domain, key)
+
+    def secondaries(self) -> list[Secondary]:
+        """The secondary name servers, with their keys."""
+        known = self.system.secondaries.items()
+        return [Secondary(name, addresses, self.keys.secondary_secret(name)) for name, addresses in known]
 
     @property
     def is_public(self) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from functools import partial
 from pathlib import Path
 
-from mailpod.model import composition, layout, zone
+from mailpod.model import composition, layout, secondary, zone
 from mailpod.model.errors import AlreadyExists, MailpodError
 from mailpod.model.plan import Step
 from mailpod.model.records import MainImages, System
@@ -21,6 +21,8 @@ from mailpod.services.reconcile import converge, main_files, main_runs, steps
 from mailpod.store import write_durably
 from mailpod.waiting import until
 
+# What other commands change.
+_NOT_OF_UP = ("networks", "secondaries", "images", "images_before")
 _OVERRIDE = "compose.override.json"
 
 
@@ -54,8 +56,11 @@ def _up(context: Context, system: System, credentials: RelayCredentials | None) 
                 # Before the record that names them, so that no crash leaves it without them.
                 if credentials:
                     relay_host.save(context.store, system, credentials)
-                # Another command may have changed meanwhile what is not for `up` to say.
-                known = {name: getattr(before or system, name) for name in ("networks", "images", "images_before")}
+                # Another command may have changed it meanwhile.
+                known = {
+                    name: getattr(before or system, name)
+                    for name in ("networks", "secondaries", "images", "images_before")
+                }
                 context.adopt(held_images.with_images(context, system.model_copy(update=known)))
             deploy(context)
             announcing.tell(context)
@@ -144,7 +149,11 @@ def environment(context: Context, on: MainImages | None = None) -> dict[str, str
     system = context.system
     held = images.of_main(system.model_copy(update={"images": on}) if on else system)
     return composition.main_environment(
-        system, str(context.store.folder.resolve()), held.model_dump(), zone.soa(system)
+        system,
+        str(context.store.folder.resolve()),
+        held.model_dump(),
+        zone.soa(system),
+        secondary.digest(context.secondaries()),
     )
 
 
@@ -170,8 +179,9 @@ def _write_main_secrets(context: Context) -> None:
     folder = context.store.secrets / "main"
     write_durably(folder / "ssh_host_key", context.main_identity.ssh_host_key.encode(), 0o600)
     write_durably(folder / "operator_keys", f"{context.keys.operator()[1]}\n".encode(), 0o600)
-    key = f"key:\n  - id: control\n    algorithm: hmac-sha256\n    secret: {context.keys.dns_secret()}\n"
-    write_durably(folder / "dns_keys", key.encode(), 0o600)
+    context.keys.forget_other_secondaries(context.system.secondaries)
+    known = secondary.primary_side(context.keys.dns_secret(), context.secondaries())
+    write_durably(folder / "dns_keys", known.encode(), 0o600)
     for path, text in compose_texts(context).items():
         if text:
             write_durably(path, text.encode(), 0o600)

@@ -3,6 +3,7 @@
     secrets/ca_key.pem, ca.pem               the authority
     secrets/operator_key, operator_key.pub   the control plane's SSH key
     secrets/dns_secret                       what changes of the zone are signed with
+    secrets/secondaries/                     the same for each secondary name server, by its host name
     secrets/identities/                      one file for main, and one for each account, by id
 
 An element keeps its SSH host key for good, so that who knew it knows it again. What an account proves itself with
@@ -13,7 +14,7 @@ import base64
 import hashlib
 import secrets
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -90,7 +91,22 @@ class Keys:
 
     def dns_secret(self) -> str:
         """What changes of the zone are signed with (TSIG): 32 bytes in base64; made on the first call."""
-        path = self._folder / "dns_secret"
+        return self._shared(self._folder / "dns_secret")
+
+    def secondary_secret(self, name: str) -> str:
+        """What a secondary name server proves itself with, and is told of changes with; likewise."""
+        return self._shared(self._secondary_path(name))
+
+    def forget_other_secondaries(self, names: Collection[str]) -> None:
+        """Remove that of every secondary but these."""
+        for path in self._secondary_path("").glob("*"):
+            if path.name not in names:
+                path.unlink()
+
+    def _secondary_path(self, name: str) -> Path:
+        return self._folder / "secondaries" / name
+
+    def _shared(self, path: Path) -> str:
         if not path.exists():
             self._write(path, base64.b64encode(secrets.token_bytes(32)).decode())
         return path.read_text()

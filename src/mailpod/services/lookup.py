@@ -1,12 +1,18 @@
-"""A resolver: what the public DNS says."""
+"""What the public DNS says: a resolver, or a name server itself."""
 
 import dns.exception
+import dns.flags
+import dns.message
+import dns.query
+import dns.rcode
 import dns.rdata
+import dns.rdatatype
 import dns.resolver
 
 from mailpod.model.errors import MailpodError
 
 _PATIENCE = 5.0
+_PATIENCE_SERVER = 2.0
 
 
 class Unknown(Exception):
@@ -51,6 +57,23 @@ class Resolver:
         except dns.exception.DNSException as error:
             raise Unknown(f"the resolver does not answer: {error}") from error
         return {data.to_text() for data in answer.rrset or ()}
+
+
+def held(address: str, name: str, kind: str) -> set[str]:
+    """The values that a name server itself holds; arguments and errors as of `Resolver.ask`.
+
+    Args:
+        address: of the name server.
+    """
+    query = dns.message.make_query(f"{name}.", kind, flags=0)
+    try:
+        answer, _ = dns.query.udp_with_fallback(query, address, _PATIENCE_SERVER)
+    except (OSError, EOFError, dns.exception.DNSException) as error:
+        raise Unknown(f"{address} does not answer: {error}") from error
+    if not answer.flags & dns.flags.AA:
+        raise Unknown(f"{address} does not serve {name}: {dns.rcode.to_text(answer.rcode())}")
+    wanted = dns.rdatatype.from_text(kind)
+    return {data.to_text() for rrset in answer.answer for data in rrset if rrset.rdtype == wanted}
 
 
 def canonical(kind: str, value: str) -> str:

@@ -172,7 +172,12 @@ class Nameserver:
             message = dns.update.UpdateMessage(self._zone, keyring=self._keys)
             for (name, kind), values in ordered[start : start + _SETS_A_MESSAGE]:
                 owner = dns.name.from_text(name)
-                if values:
+                if owner == self._zone and kind == "NS":
+                    # The zone's own name servers go one by one (RFC 2136 section 3.4.2.3).
+                    for gone in sorted(self.values(name, kind) - values):
+                        message.delete(owner, kind, gone)
+                    message.add(owner, dns.rdataset.from_text("IN", kind, TTL, *sorted(values)))
+                elif values:
                     message.replace(owner, dns.rdataset.from_text("IN", kind, TTL, *sorted(values)))
                 else:
                     message.delete(owner, kind)

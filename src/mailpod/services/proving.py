@@ -9,8 +9,11 @@ from mailpod.model.archive import File
 from mailpod.model.errors import MailpodError
 from mailpod.services.acme import Challenge, Kind, Show
 from mailpod.services.context import Context
-from mailpod.services.lookup import Resolver, Unknown
-from mailpod.services.nameserver import CHALLENGE
+from mailpod.services.lookup import Resolver, Unknown, held
+from mailpod.services.nameserver import CHALLENGE, Sets
+from mailpod.waiting import until
+
+_COPY_SECONDS = 20
 
 
 def proof(context: Context, names: tuple[str, ...]) -> tuple[tuple[str, ...], Kind, Show]:
@@ -55,10 +58,22 @@ def _in_zone(context: Context, challenges: list[Challenge]) -> Iterator[None]:
     wanted = {(f"{CHALLENGE}{one.name}", "TXT"): frozenset({f'"{one.value}"'}) for one in challenges}
     context.nameserver.update(wanted)
     try:
+        # The ACME server may ask any of them.
+        for addresses in context.system.secondaries.values():
+            with contextlib.suppress(MailpodError):
+                until(partial(_copied, addresses, wanted), _COPY_SECONDS, "a secondary has no copy", "")
         yield
     finally:
         with contextlib.suppress(MailpodError):
             context.nameserver.update(dict.fromkeys(wanted, frozenset()))
+
+
+def _copied(addresses: tuple[str, ...], wanted: Sets) -> bool:
+    """Whether a secondary has the proof; one that does not answer is nobody's to ask either."""
+    try:
+        return all(values <= held(addresses[0], name, kind) for (name, kind), values in wanted.items())
+    except Unknown:
+        return True
 
 
 @contextlib.contextmanager

@@ -70,33 +70,51 @@ class World:
         """Build the image, start the container on the network and wait until both servers answer."""
         if self._base:
             build_image(self.engine.client, self._base)
-        network = self.engine.client.api.create_networking_config(
+        environment = {"ZONE": self.zone(), "ANCHOR": self.root.anchor}
+        self.container = self._host(self._name, "mx.outside.test", 2, None, environment, REACHED)
+        until(self._answers, "the outside's servers", 30)
+
+    def neighbour(self, number: int) -> Container:
+        """Another host of the outside, at the address of that number, on which nothing runs yet."""
+        return self._host(f"{self._name}-{number}", f"host{number}.outside.test", number, ["sleep", "infinity"], {})
+
+    def _host(
+        self,
+        name: str,
+        hostname: str,
+        number: int,
+        command: list[str] | None,
+        environment: dict[str, str],
+        reached: Collection[int] = (),
+    ) -> Container:
+        api = self.engine.client.api
+        network = api.create_networking_config(
             {  # type: ignore[arg-type]  # the stubs miss the names
-                self._name: self.engine.client.api.create_endpoint_config(
-                    ipv4_address=self.address, ipv6_address=str(self.ipv6_subnet[2])
+                self._name: api.create_endpoint_config(
+                    ipv4_address=str(self.ipv4_subnet[number]), ipv6_address=str(self.ipv6_subnet[number])
                 )
             }
         )
-        # The outside does not go away when the engine of a system is started again.
-        host = self.engine.client.api.create_host_config(
-            init=True,
-            dns=["127.0.0.1"],
-            restart_policy={"Name": "always"},
-            port_bindings=dict.fromkeys(REACHED, ("::",)) if self._guarded() else None,
-        )
-        made = self.engine.client.api.create_container(
+        made = api.create_container(
             IMAGE,
-            name=self._name,
-            hostname="mx.outside.test",
-            environment={"ZONE": self.zone(), "ANCHOR": self.root.anchor},
+            command,
+            name=name,
+            hostname=hostname,
+            environment=environment,
             labels={LABEL_INSTANCE: self.engine.instance},
-            ports=list(REACHED),
-            host_config=host,
+            ports=list(reached),
+            host_config=api.create_host_config(
+                init=True,
+                dns=["127.0.0.1"],
+                # The outside does not go away when the engine of a system is started again.
+                restart_policy={"Name": "always"},
+                port_bindings=dict.fromkeys(reached, ("::",)) if self._guarded() else None,
+            ),
             networking_config=network,
         )
-        self.container = self.engine.client.containers.get(made["Id"])
-        self.container.start()
-        until(self._answers, "the outside's servers", 30)
+        container = self.engine.client.containers.get(made["Id"])
+        container.start()
+        return container
 
     def _guarded(self) -> bool:
         """Whether the engine lets nobody in at a port that was not published."""

@@ -56,3 +56,9 @@ def test_what_is_for_a_profile_is_there_with_it_alone():
     assert set(ours()["services"]) == {"main"}
     assert set(ours(profiles=["dns", "antivirus"])["services"]) == {"main", "dns", "antivirus"}
     assert set(ours(profiles=["antivirus"])["services"]["antivirus"]) <= KNOWN
+
+
+def test_a_secret_that_holds_something_else_has_another_name():
+    secrets = ours(secrets={"dns_keys": "mailpod_dns_keys_1234"})["secrets"]
+    assert secrets["dns_keys"] == {"file": "${MAILPOD_STATE:?}/secrets/main/dns_keys", "name": "mailpod_dns_keys_1234"}
+    assert "name" not in secrets["ssh_host_key"]

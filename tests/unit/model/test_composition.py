@@ -50,7 +50,7 @@ def test_mains_ports_are_opened_at_its_own_ipv6_address_where_the_engine_guards_
 def test_every_variable_of_the_compose_file_has_a_value():
     system = SYSTEM.model_copy(update={"port_base": 20000})
     images = {service: f"mailpod/{service}:1" for service in ("main", "dns", "antivirus")}
-    values = composition.main_environment(system, "/state", images, "ns1. hostmaster. 1 2 3 4 5")
+    values = composition.main_environment(system, "/state", images, "ns1. hostmaster. 1 2 3 4 5", "")
     used = set(re.findall(r"\$\{(\w+)", (ROOT / "compose.yaml").read_text()))
     # The first two are Compose's own, the third a stack's.
     assert used == set(values) - {"COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES", "MAILPOD_ENCRYPTED"}
