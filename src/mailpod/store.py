@@ -28,6 +28,7 @@ from mailpod.flock import acquire
 from mailpod.model.backup import Backed, BackupPlan
 from mailpod.model.errors import MailpodError, NotFound
 from mailpod.model.names import is_label
+from mailpod.model.publishing import Way
 from mailpod.model.records import Account, Alias, Node, System, Tended, now
 
 Record = TypeVar("Record", bound=BaseModel)
@@ -255,6 +256,18 @@ class Store:
     def save_backup_plan(self, plan: BackupPlan) -> None:
         """Write that down."""
         self._write(self.secrets / "backup.toml", plan)
+
+    def publishing(self) -> Way | None:
+        """How the zone's records get to who serves it elsewhere by themselves; None when they do not."""
+        return _find(self.secrets / "dns_publishing.toml", Way)
+
+    def save_publishing(self, way: Way) -> None:
+        """Write that down."""
+        self._write(self.secrets / "dns_publishing.toml", way)
+
+    def forget_publishing(self) -> None:
+        """Remove that, if it is there."""
+        (self.secrets / "dns_publishing.toml").unlink(missing_ok=True)
 
     def backed(self, element: str) -> Backed:
         """How the last backup of an account, by its id, or of this folder went; nothing at first."""

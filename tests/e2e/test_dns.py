@@ -15,7 +15,7 @@ from docker.models.containers import Container
 from tests.e2e.support.engine import execute, get_files, put_file
 from tests.e2e.support.system import Account, System
 from tests.e2e.support.wait import until
-from tests.e2e.support.zone import ask
+from tests.e2e.support.zone import BIND, ask
 
 pytestmark = pytest.mark.once
 
@@ -31,20 +31,6 @@ database:
 template:
   - id: default
     storage: /tmp
-"""
-NAMED_OPTIONS = """
-options { directory "/tmp"; listen-on port 5353 { any; }; pid-file "/tmp/named.pid"; recursion no; };
-controls { };
-"""
-KEY = 'key "mailpod" { algorithm hmac-sha256; secret "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI="; };'
-NAMED_ZONE = 'zone "DOMAIN" { type primary; file "DOMAIN.zone"; allow-update { key mailpod; }; };'
-ZONE = """$TTL 300
-@ SOA ns hostmaster 1 3600 600 1209600 60
-@ NS ns
-ns A 192.0.2.53
-www A 192.0.2.80
-@ TXT "some-verification=1"
-@ TXT "v=spf1 -all"
 """
 
 
@@ -181,40 +167,6 @@ def answers(system: System) -> bool:
         return False
 
 
-def test_a_name_server_elsewhere_is_kept_up_to_date(system: System, alice: Account) -> None:
-    """BIND with a zone of somebody's that has more in it, and a key that may change it (RFC 2136)."""
-    domain = system.domain
-    system.world.give("/tmp", "named.conf", f"{KEY}{NAMED_OPTIONS}{NAMED_ZONE}".replace("DOMAIN", domain).encode())
-    system.world.give("/tmp", f"{domain}.zone", ZONE.encode())
-    assert system.world.run("named", "-c", "/tmp/named.conf")[0] == 0
-    key = system.folder / "publish.key"
-    key.write_text(KEY)
-    publish = ("dns", "publish", "--server", system.world.address, "--port", "5353", "--key-file", str(key))
-    refused = system.cli.run(*publish)
-    assert refused.code == 2
-    assert "--dns elsewhere" in refused.err
-
-    def there(name: str, kind: str) -> set[str]:
-        return ask(system.world.address, 5353, name, kind)
-
-    system.cli.ok("up", domain, "--dns", "elsewhere")
-    system.world.attach(system.main)
-    try:
-        until(lambda: there(f"www.{domain}", "A") == {"192.0.2.80"}, "BIND", 20)
-        system.cli.ok(*publish)
-        assert there(alice.fqdn, "AAAA") == {alice.ipv6}
-        assert there(domain, "TXT") == {'"some-verification=1"', f'"v=spf1 a:mail.{domain} -all"'}
-        assert there(f"www.{domain}", "A") == {"192.0.2.80"}
-        assert {one.labels.get("mailpod.role") for one in system.engine.containers()} == {None, "main", "account"}
-        key.write_text(KEY.replace("MTIz", "MTI0"))
-        assert system.cli.run(*publish).code == 1
-    finally:
-        system.cli.ok("up", domain, "--dns", "built-in")
-        system.world.attach(system.main)
-        system.world.run("pkill", "named")
-    assert system.served(alice.fqdn, "AAAA") == {alice.ipv6}
-
-
 @pytest.fixture
 def secondary(system: System) -> Iterator[Container]:
     """A machine elsewhere."""
@@ -235,7 +187,7 @@ def test_a_secondary_has_every_change_within_seconds(system: System, carol: Acco
         knot = re.sub(rf"{one['address']}(@{one['port']})?", primary, knot)
         bind = bind.replace(f"{one['address']} port {one['port']}", primary)
     put_file(secondary, "/tmp", "knot.conf", f"{KNOT}{knot}".encode())
-    put_file(secondary, "/tmp", "named.conf", f"{NAMED_OPTIONS}{bind}".encode())
+    put_file(secondary, "/tmp", "named.conf", f"{BIND}{bind}".encode())
     assert execute(secondary, "knotd", "-c", "/tmp/knot.conf", "-d") == (0, "")
     assert execute(secondary, "named", "-c", "/tmp/named.conf")[0] == 0
 

@@ -1,20 +1,19 @@
 """`mailpod dns …`: the organisation's zone."""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mailpod.cli import output, parse, secondary
+from mailpod.cli import output, parse, publishing, secondary
 from mailpod.cli.state import context
-from mailpod.model.errors import InvalidInput
 from mailpod.model.zone import TTL
 from mailpod.services import dns, dns_check
 from mailpod.services.dns_check import Finding
 
 app = typer.Typer(help="The organisation's DNS zone.", no_args_is_help=True)
 app.add_typer(secondary.app, name="secondary")
+publishing.register(app)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -47,36 +46,6 @@ def show(json: Json = False) -> None:
             output.note(f"  {line}")
     else:
         output.note("to be served by the domain's name servers: give these records to whoever runs them")
-
-
-@app.command()
-def publish(
-    server: Annotated[str, typer.Option(help="The name server that takes changes.", show_default=False)],
-    key_file: Annotated[
-        Path,
-        typer.Option(
-            exists=True, dir_okay=False, help="The key it knows, as tsig-keygen(8) writes it.", show_default=False
-        ),
-    ],
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Its port.")] = 53,
-    json: Json = False,
-) -> None:
-    """Send every record to a name server elsewhere (RFC 2136), and take back what is not wanted any more."""
-    from mailpod.services import dns_publish
-    from mailpod.services.nameserver import Key, Nameserver
-
-    here = context()
-    dns_publish.require_elsewhere(here)
-    try:
-        key = Key.read(key_file.read_text())
-    except (OSError, ValueError) as error:
-        raise InvalidInput(f"{key_file} cannot be used: {error}", "make a key with: tsig-keygen NAME") from error
-    address = parse.host_address(server, "--server")
-    count = dns_publish.publish(here, Nameserver(address, port, here.system.domain, key))
-    if json:
-        output.document({"zone": here.system.domain, "server": server, "sets": count})
-    else:
-        output.note(f"{count} sets of records are at {server}")
 
 
 @app.command()

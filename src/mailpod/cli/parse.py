@@ -163,6 +163,22 @@ def _text(path: Path, what: str, hint: str) -> str:
     return text
 
 
+def secret_text(path: Path, what: str, hint: str) -> str:
+    """The text in a file of secrets.
+
+    Args:
+        what: what it is, for people.
+        hint: what to give, if it is not that.
+
+    Raises:
+        InvalidInput: it cannot be read, or others than its owner can read it.
+    """
+    text = _text(path, what, hint)
+    if path.stat().st_mode & 0o077:
+        raise InvalidInput(f"others can read {path}", f"run: chmod 600 {path}")
+    return text
+
+
 def _public_key(path: Path, line: str) -> str:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey

@@ -20,6 +20,7 @@ from josepy.jwk import JWKEC
 from mailpod import __version__
 from mailpod.model.errors import MailpodError
 from mailpod.services.keys import load_key
+from mailpod.services.reasons import innermost
 
 Kind = Literal["dns-01", "http-01"]
 """How a name is shown to be ours: by a TXT record, or by a page of the web server at that name."""
@@ -146,7 +147,7 @@ class AcmeServer:
             ) from error
         except requests.exceptions.RequestException as error:
             raise Unusable(
-                f"the ACME server {self._url} does not answer: {_reason(error)}",
+                f"the ACME server {self._url} does not answer: {innermost(error)}",
                 "see that this machine reaches it; it is tried again by itself",
             ) from error
         except errors.ValidationError as error:
@@ -189,11 +190,3 @@ def _failed(error: errors.ValidationError) -> str:
         problems = [one.error for one in authorization.body.challenges if one.error is not None]
         found.append(f"{authorization.body.identifier.value} is ours: {', '.join(map(_text, problems))}")
     return "; ".join(dict.fromkeys(found))
-
-
-def _reason(error: Exception) -> str:
-    """The innermost cause, without the addresses of objects that the libraries print."""
-    cause: BaseException = error
-    while inner := cause.__cause__ or cause.__context__:
-        cause = inner
-    return getattr(cause, "strerror", None) or str(cause).rpartition(": ")[2] or type(cause).__name__

@@ -40,6 +40,8 @@ def records(context: Context) -> list[Record]:
 def publish(context: Context) -> None:
     """Have the system's own name server, if it has one, serve the zone as it is to be; waits while it starts.
 
+    Who serves it elsewhere is told, if that is to be done by itself; nothing of that fails it.
+
     Raises:
         InvalidInput: the operator's file holds something else than records of this zone.
         MailpodError: the name server does not answer, or refuses.
@@ -48,6 +50,20 @@ def publish(context: Context) -> None:
         with context.store.lock("dns"):
             wanted = records(context)
             until(partial(_serves, context.nameserver, wanted), _START_SECONDS, "the name server did not start", _SEE)
+    else:
+        _publish_elsewhere(context)
+
+
+def _publish_elsewhere(context: Context) -> None:
+    way = context.store.publishing()
+    if way is None:
+        return
+    from mailpod.services import dns_publish
+
+    try:
+        dns_publish.publish(context, dns_publish.publisher(context, way))
+    except MailpodError as problem:
+        context.progress(f"the DNS at {way.place} could not be told: {problem.what}; mailpod apply tries again")
 
 
 def _serves(nameserver: "Nameserver", wanted: list[Record]) -> bool:
@@ -61,11 +77,12 @@ def _serves(nameserver: "Nameserver", wanted: list[Record]) -> bool:
 
 
 def tell(context: Context, account: Account) -> None:
-    """Have the name server know of an account what is so now: that it is new, has another address, or is gone.
+    """Have who serves the zone know of an account what is so now: that it is new, has another address, or is gone.
 
     An account works without its name in the DNS: a name server that is down keeps nobody from having or losing one.
     """
     if context.system.dns != "built-in":
+        _publish_elsewhere(context)
         return
     try:
         # Somebody else may have been given the name meanwhile: what the folder says now counts.

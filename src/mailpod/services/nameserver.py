@@ -3,6 +3,7 @@
 import contextlib
 import re
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -31,6 +32,7 @@ CHALLENGE = "_acme-challenge."
 """How the names begin at which an ACME server looks for proof (RFC 8555 section 8.4)."""
 
 _PATIENCE = 10.0
+_AT_ONCE = 8
 # What a server that signs makes by itself, and the record that it counts changes in.
 _ITS_OWN = {"SOA", "RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "DNSKEY", "CDS", "CDNSKEY"}
 # One message holds 64 KiB (RFC 1035 section 4.2.2), and the longest of our sets, a key's, takes half a KiB.
@@ -133,6 +135,16 @@ class Nameserver:
             answer = dns.query.tcp(query, self._address, _PATIENCE, self._port)
         wanted = dns.rdatatype.from_text(kind)
         return {data.to_text() for rrset in answer.answer for data in rrset if data.rdtype == wanted}
+
+    def held(self, keys: Iterable[tuple[str, str]]) -> Sets:
+        """The sets of records that are there, of these names and types; without those of which there are none.
+
+        Raises like `replace`. Asked for one by one: not every server that takes changes gives the whole zone away.
+        """
+        wanted = list(keys)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            found = zip(wanted, pool.map(lambda key: self.values(*key), wanted), strict=True)
+            return {key: frozenset(values) for key, values in found if values}
 
     def below(self, name: str) -> list[str]:
         """The sets of records at a name and below it, as `NAME TYPE`; raises like `replace`."""

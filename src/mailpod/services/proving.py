@@ -1,7 +1,8 @@
-"""How an ACME server is shown that names are ours: in the system's own zone, or on main's web server."""
+"""How an ACME server is shown that names are ours: in the zone, here or elsewhere, or on main's web server."""
 
 import contextlib
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from mailpod.model import layout
@@ -9,11 +10,13 @@ from mailpod.model.archive import File
 from mailpod.model.errors import MailpodError
 from mailpod.services.acme import Challenge, Kind, Show
 from mailpod.services.context import Context
+from mailpod.services.dns_publish import Publisher, publisher
 from mailpod.services.lookup import Resolver, Unknown, held
 from mailpod.services.nameserver import CHALLENGE, Sets
 from mailpod.waiting import until
 
-_COPY_SECONDS = 20
+# of the 90 that an order may take
+_COPY_SECONDS = 45.0
 
 
 def proof(context: Context, names: tuple[str, ...]) -> tuple[tuple[str, ...], Kind, Show]:
@@ -24,6 +27,9 @@ def proof(context: Context, names: tuple[str, ...]) -> tuple[tuple[str, ...], Ki
     """
     if context.system.dns == "built-in":
         return names, "dns-01", partial(_in_zone, context)
+    way = context.store.publishing()
+    if way:
+        return names, "dns-01", partial(_elsewhere, context, publisher(context, way))
     found = leading_here(context, names)
     if not found:
         raise MailpodError(
@@ -55,23 +61,55 @@ def leading_here(context: Context, names: tuple[str, ...]) -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def _in_zone(context: Context, challenges: list[Challenge]) -> Iterator[None]:
-    wanted = {(f"{CHALLENGE}{one.name}", "TXT"): frozenset({f'"{one.value}"'}) for one in challenges}
+    wanted = _proofs(challenges)
     context.nameserver.update(wanted)
     try:
-        # The ACME server may ask any of them.
-        for addresses in context.system.secondaries.values():
-            with contextlib.suppress(MailpodError):
-                until(partial(_copied, addresses, wanted), _COPY_SECONDS, "a secondary has no copy", "")
+        _wait_for_copies(wanted, (addresses[0] for addresses in context.system.secondaries.values()))
         yield
     finally:
         with contextlib.suppress(MailpodError):
             context.nameserver.update(dict.fromkeys(wanted, frozenset()))
 
 
-def _copied(addresses: tuple[str, ...], wanted: Sets) -> bool:
-    """Whether a secondary has the proof; one that does not answer is nobody's to ask either."""
+@contextlib.contextmanager
+def _elsewhere(context: Context, there: Publisher, challenges: list[Challenge]) -> Iterator[None]:
+    wanted = _proofs(challenges)
+    with context.store.lock("dns"):
+        there.update(wanted)
     try:
-        return all(values <= held(addresses[0], name, kind) for (name, kind), values in wanted.items())
+        _wait_for_copies(wanted, _name_servers(context))
+        yield
+    finally:
+        with contextlib.suppress(MailpodError), context.store.lock("dns"):
+            there.update(dict.fromkeys(wanted, frozenset()))
+
+
+def _proofs(challenges: list[Challenge]) -> Sets:
+    return {(f"{CHALLENGE}{one.name}", "TXT"): frozenset({f'"{one.value}"'}) for one in challenges}
+
+
+def _name_servers(context: Context) -> list[str]:
+    """An address of each name server that the public DNS knows for the domain."""
+    resolver = Resolver(context.system.resolver)
+    try:
+        found = [resolver.ask(name.removesuffix("."), "A") for name in resolver.ask(context.system.domain, "NS")]
+    except Unknown:
+        return []
+    return [min(addresses) for addresses in found if addresses]
+
+
+def _wait_for_copies(wanted: Sets, servers: Iterable[str]) -> None:
+    """Wait until every one of these name servers has the proof: the ACME server may ask any."""
+    deadline = time.monotonic() + _COPY_SECONDS
+    for address in servers:
+        with contextlib.suppress(MailpodError):
+            until(partial(_has, address, wanted), deadline - time.monotonic(), "there is no copy", "", interval=0.5)
+
+
+def _has(address: str, wanted: Sets) -> bool:
+    """Whether a server has the proof; one that does not answer is not asked by others either."""
+    try:
+        return all(values <= held(address, name, kind) for (name, kind), values in wanted.items())
     except Unknown:
         return True
 

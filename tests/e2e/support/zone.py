@@ -12,6 +12,12 @@ import dns.zone
 from cryptography.hazmat.primitives.asymmetric import ec
 from dns.dnssectypes import Algorithm
 
+BIND = """
+options { directory "/tmp"; listen-on port 5353 { any; }; pid-file "/tmp/named.pid"; recursion no; };
+controls { };
+"""
+"""How a name server of the outside's runs that is BIND: on a port beside others."""
+
 
 def ask(address: str, port: int, name: str, kind: str, *, tcp: bool = False) -> set[str]:
     """The values that an authoritative server has for a name."""
