@@ -76,9 +76,7 @@ def test_a_provider_is_kept_up_to_date_and_shows_that_names_are_ours(
     credentials = elsewhere.folder / "provider.toml"
     credentials.write_text(provider.credentials)
     credentials.chmod(0o600)
-    publish = ("dns", "publish", "--provider", "powerdns", "--credentials", str(credentials), "--json")
-    assert elsewhere.cli.ok(*publish, "--keep").json()["changes"]
-    assert elsewhere.cli.ok(*publish).json()["changes"] == []
+    elsewhere.cli.ok("dns", "publish", "--provider", "powerdns", "--credentials", str(credentials), "--keep")
     records = elsewhere.cli.ok("dns", "show", "--json").json()["records"]
     assert [one for one in records if one["data"] not in provider.served(one["name"], one["type"])] == []
     acme.start(f"127.0.0.1:{PORT}")
@@ -92,6 +90,5 @@ def test_a_provider_is_kept_up_to_date_and_shows_that_names_are_ours(
     elsewhere.cli.ok("account", "delete", "erin", "--purge", "--yes")
     assert provider.served(made.fqdn, "AAAA") == set()
     assert provider.served(f"www.{domain}", "A") == {"192.0.2.80"}
-    elsewhere.cli.ok("dns", "publish", "--no-keep")
     acme.stop()
     provider.stop()

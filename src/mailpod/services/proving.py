@@ -103,7 +103,7 @@ def _wait_for_copies(wanted: Sets, servers: Iterable[str]) -> None:
     deadline = time.monotonic() + _COPY_SECONDS
     for address in servers:
         with contextlib.suppress(MailpodError):
-            until(partial(_has, address, wanted), deadline - time.monotonic(), "there is no copy", "", interval=0.5)
+            until(partial(_has, address, wanted), deadline - time.monotonic(), "there is no copy", "", interval=0.2)
 
 
 def _has(address: str, wanted: Sets) -> bool:

@@ -1,5 +1,9 @@
 import json
 
+from tests.fakes.publisher import Elsewhere
+
+from mailpod.services import dns_publish
+
 
 def test_the_zone_is_shown_with_what_its_parent_needs(mailpod, system):
     system.dns = "built-in"
@@ -32,6 +36,7 @@ def test_served_elsewhere_it_says_to_whom_to_give_it(mailpod, system):
 def test_what_cannot_be_published_is_refused(mailpod, system, tmp_path):
     system.up()
     key = tmp_path / "key"
+    key.touch(0o600)
     for text in ("", 'key "x" { algorithm hmac-md6; secret "AAAA"; };', 'key "x" { algorithm hmac-sha256; };'):
         key.write_text(text)
         assert mailpod("dns", "publish", "--server", "192.0.2.1", "--key-file", str(key)).code == 2
@@ -48,3 +53,61 @@ def test_what_mailpod_serves_itself_is_not_published(mailpod, system, tmp_path):
     refused = mailpod("dns", "publish", "--server", "192.0.2.1", "--key-file", str(key))
     assert refused.code == 2
     assert "served by mailpod itself" in refused.err
+
+
+def test_what_others_can_read_is_no_secret(mailpod, system, tmp_path):
+    system.up()
+    file = tmp_path / "file"
+    file.write_text('token = "t"')
+    file.chmod(0o644)
+    for options in (("--provider", "gandi", "--credentials"), ("--server", "192.0.2.1", "--key-file")):
+        refused = mailpod("dns", "publish", *options, str(file))
+        assert refused.code == 2
+        assert f"chmod 600 {file}" in refused.err
+
+
+def test_half_a_way_and_no_way_are_refused(mailpod, system, tmp_path):
+    system.up()
+    assert mailpod("dns", "publish", "--provider", "gandi").code == 2
+    assert mailpod("dns", "publish", "--key-file", str(tmp_path / "key")).code == 2
+    refused = mailpod("dns", "publish")
+    assert refused.code == 2
+    assert "nobody is named" in refused.err
+
+
+def test_a_way_is_kept_once_it_was_gone(mailpod, system, tmp_path, monkeypatch):
+    system.up()
+    file = tmp_path / "file"
+    file.touch(0o600)
+    file.write_text('token = "t0ken"')
+    there = Elsewhere()
+    monkeypatch.setattr(dns_publish, "publisher", lambda _context, _way: there)
+    asked = ("dns", "publish", "--provider", "gandi", "--credentials", str(file))
+    shown = mailpod(*asked, "--keep", "--dry-run")
+    assert "+ example.org. 300 IN MX 10 mail.example.org." in shown.out.splitlines()
+    assert system.store.publishing() is None
+    there.breaks = True
+    assert mailpod(*asked, "--keep").code == 1
+    assert system.store.publishing() is None
+    there.breaks = False
+    assert mailpod(*asked, "--keep").code == 0
+    [path] = (path for path in system.folder.rglob("*") if path.is_file() and "t0ken" in path.read_text())
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert json.loads(mailpod("dns", "publish", "--json").out)["server"] == "gandi"
+    assert mailpod("dns", "publish", "--no-keep").code == 0
+    assert system.store.publishing() is None
+
+
+def test_a_secondary_is_shown_with_what_it_has_to_be_told(mailpod, system):
+    system.dns = "built-in"
+    system.up()
+    added = json.loads(mailpod("dns", "secondary", "add", "ns2.example.net", "192.0.2.53", "--json").out)
+    assert added["key"]["name"] == "ns2.example.net"
+    assert mailpod("dns", "secondary", "add", "ns2.example.net", "192.0.2.53").code == 4
+    shown = mailpod("dns", "secondary", "show", "ns2.example.net")
+    assert added["bind"] in shown.out
+    assert added["knot"] in shown.out
+    assert "ns2.example.net\t192.0.2.53" in mailpod("dns", "secondary", "list").out
+    assert mailpod("dns", "secondary", "delete", "ns2.example.net").code == 0
+    assert json.loads(mailpod("dns", "secondary", "list", "--json").out) == []
+    assert mailpod("dns", "secondary", "show", "ns2.example.net").code == 3
