@@ -211,6 +211,23 @@ def test_a_secondary_has_every_change_within_seconds(system: System, carol: Acco
     assert system.served(domain, "NS") == {f"ns1.{domain}."}
 
 
+def test_a_check_from_outside_tells_what_is_right_and_what_is_not(system: System) -> None:
+    """The outside's resolver knows some of the zone, and no DS; its mail server is the way out that is tried."""
+    checked = system.cli.run("dns", "check", "--resolver", system.world.address, "--reach", "outside.test", "--json")
+    assert checked.code == 1
+    verdicts = {(one["name"], one["kind"]): one["verdict"] for one in checked.json()}
+    assert verdicts[system.domain, "MX"] == "right"
+    assert verdicts[system.domain, "DNSSEC"] == "right"
+    assert verdicts[system.domain, "DS"] == "missing"
+    assert verdicts["outside.test", "25/tcp out"] == "right"
+    for port in (25, 465, 587, 993, 80, 443, 53):
+        assert verdicts[system.address, f"{system.port(port)}/tcp"] == "right"
+    silent = system.cli.run(
+        "dns", "check", "--resolver", system.world.address, "--reach", "nomail.test", "--json"
+    ).json()
+    assert {one["verdict"] for one in silent if one["name"] == "nomail.test"} == {"unknown"}
+
+
 def test_every_record_that_is_shown_is_served(system: System) -> None:
     for one in system.cli.ok("dns", "show", "--json").json()["records"]:
         assert one["data"] in system.served(one["name"], one["type"], tcp=True)

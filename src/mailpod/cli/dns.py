@@ -7,9 +7,11 @@ import typer
 
 from mailpod.cli import output, parse, publishing, secondary
 from mailpod.cli.state import context
+from mailpod.model import names
 from mailpod.model.zone import TTL
 from mailpod.services import dns, dns_check
-from mailpod.services.dns_check import Finding
+from mailpod.services.findings import Finding
+from mailpod.services.port_check import WELL_KNOWN
 
 app = typer.Typer(help="The organisation's DNS zone.", no_args_is_help=True)
 app.add_typer(secondary.app, name="secondary")
@@ -53,14 +55,20 @@ def check(
     resolver: Annotated[
         str | None, typer.Option(help="Whom to ask; this machine's resolver by default.", show_default=False)
     ] = None,
+    reach: Annotated[
+        str, typer.Option(help="A domain whose mail server is tried, to see whether the provider lets mail out.")
+    ] = WELL_KNOWN,
     json: Json = False,
 ) -> None:
-    """Compare what the public DNS says with what it should say; ends with 1 if something required is not right."""
+    """Compare what the public DNS says with what it should say, and try ports; 1 if something required is not right.
+
+    Ports are tried from this machine, which does not see what a provider keeps out before it.
+    """
     from mailpod.services.lookup import Resolver
 
     here = context()
     address = parse.host_address(resolver, "--resolver") if resolver else here.system.resolver
-    found = dns_check.check(here, Resolver(address))
+    found = dns_check.check(here, Resolver(address), reach=names.host_name(reach))
     if json:
         output.document([asdict(one) for one in found])
     else:

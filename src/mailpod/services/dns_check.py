@@ -2,22 +2,21 @@
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
 from itertools import groupby
 from operator import attrgetter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from mailpod.model import layout, zone
 from mailpod.model.tables import system_host
-from mailpod.services import dns
+from mailpod.services import dns, port_check
 from mailpod.services.context import Context
+from mailpod.services.dialling import Dial, dial
+from mailpod.services.findings import Finding, Verdict
 
 if TYPE_CHECKING:
     from mailpod.services.lookup import Resolver
-
-Verdict = Literal["right", "missing", "wrong", "unknown"]
 
 _AT_ONCE = 16
 _BLOCKLISTS = ("zen.spamhaus.org", "bl.spamcop.net")
@@ -27,31 +26,16 @@ _NO_VERDICT = "127.255.255."
 _OPEN = {"NS", "TXT"}
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One set of records, as it should be and as it is.
-
-    Attributes:
-        name: its owner, without the final dot.
-        kind: its type.
-        verdict: `unknown` when the resolver did not tell.
-        wanted: values that should be there.
-        found: values that are there.
-        required: mail does not work without.
-        hint: what to do, if anything.
-    """
-
-    name: str
-    kind: str
-    verdict: Verdict
-    wanted: tuple[str, ...]
-    found: tuple[str, ...]
-    required: bool
-    hint: str = ""
-
-
-def check(context: Context, resolver: "Resolver") -> list[Finding]:
+def check(
+    context: Context, resolver: "Resolver", dialled: Dial = dial, reach: str = port_check.WELL_KNOWN
+) -> list[Finding]:
     """Ask for every record of the zone, for what the parent zone and the reverse zones have, and for blocklists.
+
+    Besides, secondaries are asked how old their copy is, and ports are tried: the system's, and the way out.
+
+    Args:
+        dialled: how.
+        reach: a domain whose mail server is tried, to see whether the provider lets mail out.
 
     Raises:
         MailpodError: the operator's own records, or the system's name server, cannot be read.
@@ -67,6 +51,9 @@ def check(context: Context, resolver: "Resolver") -> list[Finding]:
     if delegation:
         hint = "give these values to the registrar, so that others trust the zone's signatures"
         asked.append(partial(_compare, resolver, system.domain, "DS", delegation, hint=hint))
+        asked.append(partial(_verified, resolver, system.domain))
+    if system.dns == "built-in":
+        asked += [partial(_copy, context, name, addresses[0]) for name, addresses in system.secondaries.items()]
     for address in layout.public_addresses(system):
         hint = f"have the provider name {address} {system_host(system)}"
         name = ip_address(address).reverse_pointer
@@ -74,6 +61,7 @@ def check(context: Context, resolver: "Resolver") -> list[Finding]:
             partial(_compare, resolver, name, "PTR", [f"{system_host(system)}."], required="." in address, hint=hint)
         )
         asked += [partial(_listed, resolver, address, where) for where in _BLOCKLISTS]
+    asked += port_check.asked(system, resolver, dialled, reach)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(pool.map(lambda ask: ask(), asked))
 
@@ -95,6 +83,41 @@ def _compare(
     return Finding(
         name, kind, verdict, tuple(sorted(expected)), tuple(sorted(found)), required, "" if verdict == "right" else hint
     )
+
+
+def _verified(resolver: "Resolver", domain: str) -> Finding:
+    """Whether the signatures lead from the root to the zone without a gap, as a resolver that verifies says."""
+    from mailpod.services.lookup import Unknown
+
+    found = partial(Finding, domain, "DNSSEC", wanted=("verified",), required=False)
+    try:
+        if resolver.verifies(domain):
+            return found(verdict="right", found=("verified",))
+        if resolver.verifies("."):
+            hint = "the registrar has no DS record of it, or the parent zone is not signed; see: mailpod dns show"
+            return found(verdict="missing", found=("unsigned",), hint=hint)
+    except Unknown as problem:
+        return found(verdict="wrong", found=(), hint=str(problem))
+    return found(verdict="unknown", found=(), hint="this resolver verifies nothing; name another with --resolver")
+
+
+def _copy(context: Context, name: str, address: str) -> Finding:
+    """Whether a secondary has the zone as it is, by its serial."""
+    from mailpod.services.lookup import Unknown, held
+
+    domain = context.system.domain
+    wanted = _serials(context.nameserver.values(domain, "SOA"))
+    found = partial(Finding, name, "SOA", wanted=wanted, required=False)
+    try:
+        there = _serials(held(address, domain, "SOA"))
+    except Unknown as problem:
+        return found(verdict="missing", found=(), hint=f"{problem}; see: mailpod dns secondary show {name}")
+    hint = f"it does not fetch the zone; see there, and: mailpod dns secondary show {name}"
+    return found(verdict="right" if there == wanted else "wrong", found=there, hint="" if there == wanted else hint)
+
+
+def _serials(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(one.split()[2] for one in values)
 
 
 def _listed(resolver: "Resolver", address: str, where: str) -> Finding:

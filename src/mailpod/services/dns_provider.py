@@ -93,9 +93,7 @@ class Provider:
             raise MailpodError(f"{self._name} does not answer as it should: {innermost(error)}", hint) from error
         except Exception as error:  # every provider's library has errors of its own
             reason = " ".join(str(error).split()) or type(error).__name__
-            raise MailpodError(
-                f"{self._name} refused or did not answer: {reason}", "see that the credentials are right"
-            ) from error
+            raise MailpodError(f"{self._name} refused: {reason}", "see that the credentials are right") from error
 
 
 def _values(record: Record) -> frozenset[str]:

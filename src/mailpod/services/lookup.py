@@ -58,6 +58,22 @@ class Resolver:
             raise Unknown(f"the resolver does not answer: {error}") from error
         return {data.to_text() for data in answer.rrset or ()}
 
+    def verifies(self, name: str) -> bool:
+        """Whether the resolver has found the signatures of a name that is there to be right, up to what it trusts (AD).
+
+        Raises:
+            Unknown: nobody answered, or the signatures are wrong.
+        """
+        query = dns.message.make_query(name, "SOA", flags=dns.flags.RD | dns.flags.AD)
+        server = str(self._resolver.nameservers[0])
+        try:
+            answer, _ = dns.query.udp_with_fallback(query, server, _PATIENCE)
+        except (OSError, EOFError, dns.exception.DNSException) as error:
+            raise Unknown(f"the resolver does not answer: {error}") from error
+        if answer.rcode() == dns.rcode.SERVFAIL:
+            raise Unknown("the resolver could not find out: the domain is not delegated, or signed wrongly")
+        return bool(answer.flags & dns.flags.AD)
+
 
 def held(address: str, name: str, kind: str) -> set[str]:
     """The values that a name server itself holds; arguments and errors as of `Resolver.ask`.

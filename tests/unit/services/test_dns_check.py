@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailpod.services import dns, dns_check, installation
+from mailpod.services import dns, dns_check, installation, lookup
 from mailpod.services.lookup import Unknown, canonical
 
 ADDRESS = "198.51.100.7"
@@ -17,7 +17,15 @@ class FakeResolver:
             self.answers.setdefault((one.name, one.kind), set()).add(canonical(one.kind, one.data))
         self.answers["example.org", "DS"] = {canonical("DS", one) for one in dns.delegation(context)}
         self.answers["7.100.51.198.in-addr.arpa", "PTR"] = {"mail.example.org."}
+        self.answers["gmail.com", "MX"] = {"20 b.example.net.", "5 a.example.net."}
+        self.answers["a.example.net", "A"] = {"192.0.2.25"}
         self.silent = set()
+        self.verified = {"example.org", "."}
+
+    def verifies(self, name):
+        if (name, "DNSSEC") in self.silent:
+            raise Unknown("signed wrongly")
+        return name in self.verified
 
     def ask(self, name, kind):
         if (name, kind) in self.silent:
@@ -37,8 +45,26 @@ def resolver(context):
     return FakeResolver(context)
 
 
-def amiss(context, resolver):
-    return [(one.name, one.kind, one.verdict) for one in dns_check.check(context, resolver) if one.verdict != "right"]
+class FakePorts:
+    """Who answers, at first everybody as should be."""
+
+    def __init__(self):
+        self.said = {(ADDRESS, 25): "220 mail.example.org ESMTP", ("192.0.2.25", 25): "220 a.example.net ESMTP"}
+        self.silent = set()
+
+    def __call__(self, address, port, *, greeted=False):
+        if (address, port) in self.silent:
+            raise TimeoutError
+        return self.said[address, port] if greeted else ""
+
+
+def check(context, resolver, ports=None):
+    found = dns_check.check(context, resolver, ports or FakePorts())
+    return [one for one in found if one.verdict != "right"]
+
+
+def amiss(context, resolver, ports=None):
+    return [(one.name, one.kind, one.verdict) for one in check(context, resolver, ports)]
 
 
 def test_all_is_right(context, resolver):
@@ -49,13 +75,13 @@ def test_what_is_not_there_is_missing(context, resolver):
     del resolver.answers["example.org", "MX"]
     del resolver.answers["example.org", "DS"]
     assert amiss(context, resolver) == [("example.org", "MX", "missing"), ("example.org", "DS", "missing")]
-    required = {one.kind: one.required for one in dns_check.check(context, resolver) if one.verdict == "missing"}
+    required = {one.kind: one.required for one in check(context, resolver)}
     assert required == {"MX": True, "DS": False}
 
 
 def test_mail_that_others_may_take_too_is_wrong(context, resolver):
     resolver.answers["example.org", "MX"].add("20 mx.example.net.")
-    [found] = [one for one in dns_check.check(context, resolver) if one.verdict != "right"]
+    [found] = check(context, resolver)
     assert (found.kind, found.verdict, found.found) == ("MX", "wrong", ("10 mail.example.org.", "20 mx.example.net."))
     assert found.hint
 
@@ -74,7 +100,7 @@ def test_more_name_servers_are_welcome(context, resolver):
 
 def test_the_reverse_name_is_the_providers_to_set(context, resolver):
     resolver.answers["7.100.51.198.in-addr.arpa", "PTR"] = {"static-7.example.net."}
-    [found] = [one for one in dns_check.check(context, resolver) if one.verdict != "right"]
+    [found] = check(context, resolver)
     assert (found.kind, found.required) == ("PTR", True)
     assert ADDRESS in found.hint
 
@@ -90,5 +116,66 @@ def test_an_address_on_a_blocklist_is_told(context, resolver):
 
 def test_a_resolver_that_does_not_answer_says_nothing_of_the_zone(context, resolver):
     resolver.silent.add(("mail.example.org", "A"))
-    [found] = [one for one in dns_check.check(context, resolver) if one.verdict != "right"]
+    [found] = check(context, resolver)
     assert (found.name, found.kind, found.verdict, found.hint) == ("mail.example.org", "A", "unknown", "nobody answers")
+
+
+def test_ports_that_nobody_reaches_are_missing(context, resolver):
+    ports = FakePorts()
+    ports.silent = {(ADDRESS, 25), (ADDRESS, 993), (ADDRESS, 53)}
+    found = check(context, resolver, ports)
+    assert [(one.name, one.kind, one.verdict, one.found, one.required) for one in found] == [
+        (ADDRESS, "25/tcp", "missing", ("no answer",), True),
+        (ADDRESS, "993/tcp", "missing", ("no answer",), False),
+        (ADDRESS, "53/tcp", "missing", ("no answer",), True),
+    ]
+    assert f"nc -vz {ADDRESS} 25" in found[0].hint
+
+
+def test_another_server_at_the_address_is_wrong(context, resolver):
+    ports = FakePorts()
+    ports.said[ADDRESS, 25] = "220 router.example.net ESMTP"
+    [found] = check(context, resolver, ports)
+    assert (found.kind, found.verdict, found.found) == ("25/tcp", "wrong", ("220 router.example.net ESMTP",))
+
+
+def test_a_provider_that_lets_no_mail_out_is_found_at_the_first_mail_server_of_a_well_known_domain(context, resolver):
+    ports = FakePorts()
+    ports.silent = {("192.0.2.25", 25)}
+    [found] = check(context, resolver, ports)
+    assert (found.name, found.kind, found.verdict, found.required) == ("gmail.com", "25/tcp out", "missing", True)
+    assert "--relay-host" in found.hint
+    ports.silent = set()
+    del resolver.answers["gmail.com", "MX"]
+    assert amiss(context, resolver, ports) == [("gmail.com", "25/tcp out", "unknown")]
+
+
+def test_where_all_leaves_through_a_relay_host_that_one_is_tried(system, context, resolver):
+    context.adopt(context.system.model_copy(update={"relay_host": "192.0.2.99", "relay_port": 465}))
+    ports = FakePorts()
+    ports.silent = {("192.0.2.25", 25)}
+    assert amiss(context, resolver, ports) == []
+    ports.silent = {("192.0.2.99", 465)}
+    assert amiss(context, resolver, ports) == [("192.0.2.99", "465/tcp out", "missing")]
+
+
+def test_signatures_lead_to_the_root_or_it_is_told_why_not(context, resolver):
+    resolver.verified = {"."}
+    assert amiss(context, resolver) == [("example.org", "DNSSEC", "missing")]
+    resolver.verified = set()
+    assert amiss(context, resolver) == [("example.org", "DNSSEC", "unknown")]
+    resolver.silent.add(("example.org", "DNSSEC"))
+    assert amiss(context, resolver) == [("example.org", "DNSSEC", "wrong")]
+
+
+def test_a_secondary_has_the_zone_as_it_is(context, resolver, monkeypatch):
+    context.adopt(context.system.model_copy(update={"secondaries": {"ns2.example.net": ("192.0.2.53",)}}))
+    resolver.answers["example.org", "NS"].add("ns2.example.net.")
+    soa = "ns1.example.org. hostmaster.example.org. {} 1 2 3 4"
+    context.__dict__["nameserver"].values = lambda _name, _kind: {soa.format(7)}
+    copies = {"192.0.2.53": {soa.format(7)}}
+    monkeypatch.setattr(lookup, "held", lambda address, _name, _kind: copies[address])
+    assert amiss(context, resolver) == []
+    copies["192.0.2.53"] = {soa.format(6)}
+    [found] = check(context, resolver)
+    assert (found.name, found.verdict, found.wanted, found.found) == ("ns2.example.net", "wrong", ("7",), ("6",))

@@ -1,0 +1,96 @@
+"""What `dns check` finds out by connecting: the system's ports at its public addresses, and the way out."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from mailpod.model import layout
+from mailpod.model.records import DNS_PORT, PORTS, System
+from mailpod.model.tables import system_host
+from mailpod.services.dialling import Dial, reason
+from mailpod.services.findings import Finding
+
+if TYPE_CHECKING:
+    from mailpod.services.lookup import Resolver
+
+WELL_KNOWN = "gmail.com"
+"""Whose mail server is tried, to see whether mail gets out, if nothing else is said."""
+
+# Those that others have to reach; without the first, mail does not come in.
+_FROM_OUTSIDE = ("smtp", "submissions", "submission", "imaps", "http", "https")
+_SMTP = PORTS["smtp"]
+
+
+def asked(system: System, resolver: "Resolver", dial: Dial, reach: str) -> Iterator[Callable[[], Finding]]:
+    """What there is to be tried, one by one.
+
+    Args:
+        reach: a domain whose mail server is tried at port 25.
+    """
+    for address in layout.public_addresses(system):
+        for service in _FROM_OUTSIDE:
+            yield partial(_inward, system, dial, address, service)
+    for address in layout.nameserver_addresses(system) if system.dns == "built-in" else ():
+        port = system.dns_port() if "." in address else DNS_PORT
+        yield partial(_open, dial, address, port, required=True)
+    if system.relay_host:
+        yield partial(_to_relay_host, system, dial)
+    else:
+        yield partial(_outward, resolver, dial, reach)
+
+
+def _inward(system: System, dial: Dial, address: str, service: str) -> Finding:
+    # What is routed to main itself comes to its own ports, not to the machine's.
+    port = system.port(service) if "." in address else PORTS[service]
+    if service != "smtp":
+        return _open(dial, address, port, required=False)
+    return _open(dial, address, port, required=True, greeting=f"220 {system_host(system)} ")
+
+
+def _open(dial: Dial, address: str, port: int, *, required: bool, greeting: str = "") -> Finding:
+    """Whether the system answers at a port of a public address of its own."""
+    kind = f"{port}/tcp"
+    wanted = (greeting.strip() or "open",)
+    try:
+        said = dial(address, port, greeted=bool(greeting))
+    except OSError as error:
+        hint = f"open it in the firewall; as not every router leads back, try from elsewhere: nc -vz {address} {port}"
+        return Finding(address, kind, "missing", wanted, (reason(error),), required, hint)
+    if greeting and not f"{said} ".startswith(greeting):
+        return Finding(address, kind, "wrong", wanted, (said or "nothing",), required, "another server has this port")
+    return Finding(address, kind, "right", wanted, wanted, required)
+
+
+def _outward(resolver: "Resolver", dial: Dial, reach: str) -> Finding:
+    """Whether the provider lets mail out: many block port 25."""
+    from mailpod.services.lookup import Unknown
+
+    kind = f"{_SMTP}/tcp out"
+    try:
+        hosts = sorted((int(one.split()[0]), one.split()[1].removesuffix(".")) for one in resolver.ask(reach, "MX"))
+        addresses = sorted(resolver.ask(hosts[0][1], "A")) if hosts else []
+    except Unknown as problem:
+        return Finding(reach, kind, "unknown", ("open",), (), True, str(problem))
+    if not addresses:
+        return Finding(reach, kind, "unknown", ("open",), (), True, "it has no mail server; name another with --reach")
+    hint = (
+        "ask the provider to open port 25 outward, or send through another server: mailpod up DOMAIN --relay-host HOST"
+    )
+    return _reached(dial, reach, addresses[0], _SMTP, kind, hint)
+
+
+def _to_relay_host(system: System, dial: Dial) -> Finding:
+    """Whether the server that all mail leaves through is there."""
+    host, port = system.relay_host, system.relay_port
+    hint = f"see that {host} takes mail from here; it was named with: mailpod up --relay-host"
+    return _reached(dial, host, host, port, f"{port}/tcp out", hint, greeted=port != PORTS["submissions"])
+
+
+def _reached(dial: Dial, name: str, address: str, port: int, kind: str, hint: str, *, greeted: bool = True) -> Finding:
+    try:
+        said = dial(address, port, greeted=greeted)
+    except OSError as error:
+        return Finding(name, kind, "missing", ("open",), (reason(error),), True, hint)
+    if greeted and not said.startswith("220"):
+        return Finding(name, kind, "wrong", ("open",), (said or "nothing",), True, hint)
+    return Finding(name, kind, "right", ("open",), ("open",), True)
