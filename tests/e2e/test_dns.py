@@ -11,7 +11,12 @@ import dns.query
 import dns.rcode
 import dns.update
 import pytest
+from checkdmarc.dmarc import check_dmarc
+from checkdmarc.mta_sts import parse_mta_sts_policy, parse_mta_sts_record, query_mta_sts_record
+from checkdmarc.smtp_tls_reporting import check_smtp_tls_reporting
+from checkdmarc.spf import check_spf
 from docker.models.containers import Container
+from tests.e2e.support import web
 from tests.e2e.support.engine import execute, get_files, put_file
 from tests.e2e.support.system import Account, System
 from tests.e2e.support.wait import until
@@ -123,6 +128,26 @@ def test_knots_own_checker_finds_nothing(system: System) -> None:
     code, said = system.world.run("kzonecheck", "-v", "-o", system.domain, "/tmp/zone")
     assert code == 0, said
     assert "warning" not in said, said
+
+
+def test_checkdmarc_finds_nothing_in_what_it_says_of_mail(system: System, alice: Account) -> None:
+    """Policies of who may send, what to do with the rest, and what to report."""
+    asked = {"nameservers": [system.world.attach_name_server(name_server(system))]}
+    for name in (system.domain, f"mail.{system.domain}", alice.fqdn):
+        found = check_spf(name, **asked)
+        assert found["valid"], found
+        assert not found["warnings"], found
+        assert found["parsed"]["all"] == "fail"
+    for found in (check_dmarc(system.domain, **asked), check_smtp_tls_reporting(system.domain, **asked)):
+        assert found["valid"], found
+        assert not found["warnings"], found
+    sts = query_mta_sts_record(system.domain, **asked)
+    assert not sts["warnings"], sts
+    assert parse_mta_sts_record(sts["record"])["tags"]["id"]
+    policy = web.ask(system, f"https://mta-sts.{system.domain}/.well-known/mta-sts.txt")
+    parsed = parse_mta_sts_policy(policy.body)
+    assert not parsed["warnings"], parsed
+    assert parsed["policy"]["mx"] == [f"mail.{system.domain}"]
 
 
 def test_bind_validates_it_from_the_delegation(system: System, alice: Account) -> None:
