@@ -14,7 +14,7 @@ from types import FrameType
 
 import docker
 
-from bench import create, growth, idle, ledger, machines, memory, moving, neighbour, stacks, start, throughput
+from bench import create, growth, idle, ledger, machines, memory, moving, neighbour, scanning, stacks, start, throughput
 from bench.peer import ensure_images
 from bench.report import RESULTS, Findings, Row, machine, page, plain_table
 from bench.resolver import resolver
@@ -28,6 +28,7 @@ MEASURES: dict[str, Callable[[Run], Findings]] = {
     "memory": memory.measure,
     "idle": idle.measure,
     "throughput": throughput.measure,
+    "scanning": scanning.measure,
     "create": create.measure,
     "stacks": stacks.measure,
     "neighbour": neighbour.measure,

@@ -54,6 +54,9 @@ class System:
     Args:
         folder: made for this run; the state lies in it.
         resolver: address of the one it asks.
+
+    Attributes:
+        state: its state folder.
     """
 
     def __init__(self, engine: DockerClient, instance: str, folder: Path, resolver: str) -> None:
@@ -61,7 +64,7 @@ class System:
         self.instance = instance
         self.port_base = _free_ports()
         self.accounts: dict[str, Account] = {}
-        self._state = folder / instance
+        self.state = folder / instance
         self._resolver = resolver
         self._tls: ssl.SSLContext | None = None
 
@@ -71,7 +74,7 @@ class System:
 
     def arguments(self, *words: str) -> list[str]:
         """A command line for this instance."""
-        return [str(ROOT / "mailpod"), "--state", str(self._state), "--instance", self.instance, *words]
+        return [str(ROOT / "mailpod"), "--state", str(self.state), "--instance", self.instance, *words]
 
     def command(self, *words: str, stdin: str = "") -> str:
         """Run the command line as a user does; what it wrote on standard output."""
@@ -91,8 +94,8 @@ class System:
         """Start it."""
         if self._tls is None:
             # The resolver that says no to everything signs nothing.
-            (self._state / "trust").mkdir(parents=True)
-            (self._state / "trust" / "anchors").touch()
+            (self.state / "trust").mkdir(parents=True)
+            (self.state / "trust" / "anchors").touch()
             self.command(*self.up_words())
             self._tls = ssl.create_default_context(cadata=self.command("ca"))
 

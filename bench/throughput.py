@@ -4,7 +4,7 @@ import contextlib
 import re
 import statistics
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,10 +95,20 @@ def _baseline(baseline: Peer, boxes: int) -> Target:
 
 def load(run: Run, source: Container, target: Target, count: int) -> Load:
     """Send so many messages to the target, and wait until all are delivered."""
+    addresses = [address for address, _ in target.mailboxes]
+    return watched(run, target, count, lambda: _send(source, target.host, target.port, addresses, count))
+
+
+def watched(run: Run, target: Target, count: int, send: Callable[[], tuple[float, float]]) -> Load:
+    """Have so many messages sent to the target, and wait until all are delivered.
+
+    Args:
+        send: does it; the moments at which it began and ended.
+    """
     before = {name: _cpu(container) for name, container in target.containers.items()}
     busy = _busy()
     since = int(time.time())
-    start, accepted = _send(source, target.host, target.port, [address for address, _ in target.mailboxes], count)
+    start, accepted = send()
     deadline = time.time() + 60 + count / 10
     while _arrived(target) < count:
         if time.time() > deadline:
