@@ -8,17 +8,17 @@ from collections.abc import Callable
 from bench.peer import tools
 from bench.report import Findings, Row
 from bench.run_context import Run
-from bench.system import Failed, System
+from bench.system import Account, Failed, System
 from bench.throughput import CONNECTIONS, LENGTH, Load, Target, accounts_of, load, rate, watched
 from mailpod.model.records import MainImages
 from mailpod.store import Store
 
 MOST = 0.4
 HOW = (
-    "Two systems beside each other that differ in main's image alone: in that of the column of the baseline Postfix asks the "
-    "filter of who writes as whom, and not Rspamd. Inward as in `throughput`, {count:,} messages, {times} times, alternately. "
-    "From account to account: sendmail(1) in an account, ten at a time, {count:,} messages of 4 kB, which main signs twice; a "
-    "second from the first until the last file is in the other account's `new`."
+    "Two systems beside each other that differ in main's image alone: in that of the column of the baseline Postfix asks "
+    "the filter of who writes as whom, and not Rspamd. Inward as in `throughput`, {count:,} messages, {times} times, "
+    "alternately. From account to account: sendmail(1) in an account, ten at a time, {count:,} messages of 4 kB, which "
+    "main signs twice; a second from the first until the last file is in the other account's `new`."
 )
 _PLAIN = """FROM {image}
 RUN postconf -e 'smtpd_milters = unix:/run/identity/milter' 'non_smtpd_milters ='
@@ -70,17 +70,17 @@ def _unscanned(system: System) -> None:
         raise Failed(f"main still asks Rspamd: {said!r}")
 
 
-def _written(system: System, name: str, sender: str, recipient: str, count: int) -> tuple[float, float]:
+def _written(system: System, sender: Account, recipient: Account, count: int) -> tuple[float, float]:
     """Have an account write so many messages to another; the moments at which it began and ended."""
     line = "0123456789abcdef" * 4
-    message = f"From: {sender}\\nTo: {recipient}\\nSubject: N\\n\\n%s\\n"
+    message = f"From: {sender.address}\\nTo: {recipient.address}\\nSubject: N\\n\\n%s\\n"
     script = (
         f"body=$(yes {line} | head -n {LENGTH // len(line)}); export body; "
         f"seq {count} | xargs -P {CONNECTIONS} -I N sh -c "
         f'\'printf "{message}" "$body" | /usr/sbin/sendmail -f {sender} {recipient}\''
     )
     start = time.time()
-    code, said = system.container(name).exec_run(["sh", "-c", script], user="box")
+    code, said = system.container(sender.name).exec_run(["sh", "-c", script], user="box")
     if code != 0:
         raise Failed(f"sendmail failed: {said[-300:]!r}")
     return start, time.time()
