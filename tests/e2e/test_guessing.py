@@ -1,5 +1,6 @@
 """Guessing passwords: slowed, then refused, wherever one logs in; whoever knows the password gets in from elsewhere."""
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -72,6 +73,10 @@ def test_who_guesses_is_slowed_then_refused_and_nobody_else(
     assert f"imap from {system.world.address} slowed: waits 4 s" in written
     assert f"imap from {system.world.address} refused: too many wrong passwords from this address" in written
     assert victoria.password not in written
+    told = system.cli.ok("status").out
+    assert re.search(
+        rf"refused to {victoria.name}: guessing, .* times .*: \w+ from {system.world.address} refused", told
+    )
     forgive(system, system.world.address)
     assert all_at_once(system, *right) == {True}
 

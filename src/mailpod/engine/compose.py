@@ -60,7 +60,7 @@ def up(compose_files: Sequence[Path], environment: Mapping[str, str]) -> None:
     """Create or update main, its network and its volume.
 
     Raises:
-        MailpodError: Compose failed; its last line says why.
+        MailpodError: Compose failed; its last line, or its last error, says why.
     """
     _run([*project(compose_files, environment), "up", "--detach", "--no-build"], environment)
 
@@ -83,5 +83,7 @@ def _run(arguments: list[str], environment: Mapping[str, str]) -> None:
     )
     if done.returncode != 0:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        reason = lines[-1] if lines else f"exit code {done.returncode}"
+        # Compose 1 ends with "Encountered errors while bringing up the project."
+        told = [line for line in lines if line.startswith("ERROR: ")]
+        reason = [f"exit code {done.returncode}", *lines, *told][-1]
         raise MailpodError(f"Docker Compose failed: {reason}", "see: mailpod status")

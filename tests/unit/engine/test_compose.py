@@ -66,8 +66,18 @@ def test_the_command_lines(programs):
     assert called(programs)[0] == [*project, "down"]
 
 
-@pytest.mark.parametrize(("said", "reason"), [("first\n\n  the reason  \n\n", "the reason"), ("", "exit code 17")])
-def test_a_failure_is_told_in_its_last_line(programs, said, reason):
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("first\n\n  the reason  \n\n", "the reason"),
+        (
+            "ERROR: for main  the reason\nEncountered errors while bringing up the project.",
+            "ERROR: for main  the reason",
+        ),
+        ("", "exit code 17"),
+    ],
+)
+def test_a_failure_is_told_in_one_line(programs, said, reason):
     program(programs, "docker-compose", code=17, said=said)
     with pytest.raises(MailpodError, match=f"Docker Compose failed: {reason}$"):
         compose.up(FILES, ENVIRONMENT)
