@@ -64,6 +64,8 @@ def write_durably(path: Path, content: bytes, mode: int = 0o644) -> None:
 
 def _make_folder(folder: Path) -> None:
     """Make a folder and those above it that are missing, each for its owner alone."""
+    if folder.exists():
+        return
     for missing in (*reversed(folder.parents), folder):
         if not missing.exists():
             missing.mkdir(mode=0o700, exist_ok=True)

@@ -1,13 +1,17 @@
 """A system whose engine, channel and file system are under a test's control."""
 
+import copy
 import functools
 import os
+import shutil
 import tomllib
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from cryptography import x509
 from tests.fakes.acme import FakeAcme
 from tests.fakes.channel import FakeChannel
 from tests.fakes.engine import FakeEngine, World
@@ -40,6 +44,16 @@ KEYS = {
 
 
 _parsed = functools.lru_cache(maxsize=4096)(tomllib.loads)
+_loaded = functools.lru_cache(maxsize=4096)(x509.load_pem_x509_certificate)
+_render = web.render
+_pages: dict[tuple[str, bool], dict[str, str]] = {}
+
+
+def _rendered(system: System, *, public: bool = False) -> dict[str, str]:
+    asked = (repr(system), public)
+    if asked not in _pages:
+        _pages[asked] = _render(system, public=public)
+    return _pages[asked]
 
 
 def _nothing(*_anything: object) -> None:
@@ -236,10 +250,20 @@ def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSystem:
     monkeypatch.setattr(passwords, "_YESCRYPT_COST", 1)
     # An RSA key takes a tenth of a second.
     numbers = count()
-    # Records are read over and over, and reading never changes what a file said.
+    # What follows from its arguments alone, and is asked for over and over.
     monkeypatch.setattr(tomllib, "loads", _parsed)
+    monkeypatch.setattr(x509, "load_pem_x509_certificate", _loaded)
+    monkeypatch.setattr(web, "render", _rendered)
     monkeypatch.setattr(signing, "generate", lambda: signing_keys(next(numbers)))
     return FakeSystem(tmp_path / "state")
+
+
+def fresh_copies(system: FakeSystem, folder: Path) -> Iterator[tuple[int, FakeSystem]]:
+    """Fresh copies of a system in a folder, numbered from 1, one for every step at which it is to crash."""
+    for number in count(1):
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(system.folder, folder)
+        yield number, FakeSystem(folder, world=copy.deepcopy(system.world))
 
 
 def counting(monkeypatch: pytest.MonkeyPatch, system: FakeSystem) -> Steps:

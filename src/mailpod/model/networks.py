@@ -4,6 +4,7 @@ Each network has an IPv4 subnet that was free when it was made and a /80 of the 
 address is its id, 48 bits, in that /80: it is the account's for good, and no other account ever has it.
 """
 
+import functools
 import secrets
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
@@ -53,6 +54,7 @@ def most(prefix: str) -> int:
     return int(2 ** (_LENGTH - IPv6Network(prefix).prefixlen))
 
 
+@functools.lru_cache
 def ipv6_subnet(prefix: str, index: int) -> IPv6Network:
     """The /80 of the network `index`.
 
@@ -109,9 +111,11 @@ def free_ipv4(taken: Iterable[str]) -> str:
         MailpodError: nothing is free.
     """
     there = [net for net in map(ip_network, taken) if isinstance(net, IPv4Network) and net.prefixlen]
-    free = [one for one in _PRIVATE.subnets(new_prefix=_IPV4_LENGTH) if not any(map(one.overlaps, there))]
-    if not free:
-        raise MailpodError(
-            f"no subnet of {_PRIVATE} is free for the accounts", "remove container networks that nothing uses"
-        )
-    return str(secrets.choice(free))
+    candidates = list(_PRIVATE.subnets(new_prefix=_IPV4_LENGTH))
+    secrets.SystemRandom().shuffle(candidates)
+    for one in candidates:
+        if not any(map(one.overlaps, there)):
+            return str(one)
+    raise MailpodError(
+        f"no subnet of {_PRIVATE} is free for the accounts", "remove container networks that nothing uses"
+    )

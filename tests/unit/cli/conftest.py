@@ -1,7 +1,9 @@
+import functools
 import importlib
 import pkgutil
 
 import pytest
+import typer
 from tests.fakes.system import system
 
 from mailpod import cli
@@ -10,6 +12,9 @@ from mailpod.cli.app import run
 from mailpod.host.timetable import Timetable
 
 __all__ = ["system"]
+
+
+_get_command = functools.cache(typer.main.get_command)
 
 
 class Answer:
@@ -39,6 +44,8 @@ def timetable(tmp_path, monkeypatch):
 def mailpod(system, timetable, monkeypatch, capsys):
     """Run commands on a system whose engine is in memory."""
     monkeypatch.setattr(state, "options", state.Options())
+    # Made of the same functions for every command: a process runs one, a test's many.
+    monkeypatch.setattr(typer.main, "get_command", _get_command)
     for name in ("MAILPOD_STATE", "MAILPOD_INSTANCE", "MAILPOD_DEBUG"):
         monkeypatch.delenv(name, raising=False)
 

@@ -1,14 +1,12 @@
 """An account leaves as a file, comes from one, or is there twice; whatever is killed, nothing half-made stays."""
 
-import copy
 import gzip
 import mailbox
-import shutil
 import tarfile
 
 import pytest
 from tests.fakes.steps import Killed, Steps
-from tests.fakes.system import PASSWORD, FakeSystem, counting
+from tests.fakes.system import PASSWORD, counting, fresh_copies
 
 from mailpod.model.archive import File, tar
 from mailpod.model.errors import AlreadyExists, InvalidInput, MailpodError, NotFound
@@ -189,12 +187,7 @@ def importing_of(file):
 @pytest.mark.parametrize("what", ["import", "clone"])
 def test_a_kill_at_any_step_leaves_all_or_nothing_after_apply(ready, file, tmp_path, monkeypatch, what):
     work = importing_of(file) if what == "import" else lambda c: cloning.clone(c, "alice", "bob", PASSWORD)
-    number = 0
-    while True:
-        number += 1
-        shutil.rmtree(tmp_path / "copy", ignore_errors=True)
-        shutil.copytree(ready.folder, tmp_path / "copy")
-        system = FakeSystem(tmp_path / "copy", world=copy.deepcopy(ready.world))
+    for number, system in fresh_copies(ready, tmp_path / "copy"):
         with monkeypatch.context() as patch:
             steps = counting(patch, system)
             steps.die_at(number)

@@ -1,9 +1,6 @@
-import copy
-import shutil
-
 import pytest
 from tests.fakes.steps import Killed, Steps
-from tests.fakes.system import PASSWORD, FakeSystem, counting
+from tests.fakes.system import PASSWORD, FakeSystem, counting, fresh_copies
 
 from mailpod.model.archive import File
 from mailpod.model.errors import AlreadyExists, EngineUnreachable, InvalidInput, MailpodError
@@ -122,13 +119,8 @@ def test_one_that_does_not_come_up_leaves_nothing(there, file):
 def killed_everywhere(system, tmp_path, monkeypatch, operation, check):
     """Kill an operation before each of its steps, then `apply`; problems in words."""
     monkeypatch.setattr("mailpod.services.accounts.ThreadPoolExecutor", Inline)
-    problems, number = [], 0
-    while True:
-        number += 1
-        folder = tmp_path / "copy"
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(system.folder, folder)
-        now = FakeSystem(folder, world=copy.deepcopy(system.world))
+    problems = []
+    for number, now in fresh_copies(system, tmp_path / "copy"):
         with monkeypatch.context() as patch:
             steps = counting(patch, now)
             steps.die_at(number)

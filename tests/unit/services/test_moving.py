@@ -1,13 +1,12 @@
 import copy
-import shutil
 
 import pytest
 from tests.fakes.steps import Killed, Steps
-from tests.fakes.system import FakeSystem, counting
+from tests.fakes.system import counting, fresh_copies
 
 from mailpod.model.archive import File
 from mailpod.model.errors import AlreadyExists, EngineUnreachable, InvalidInput, MailpodError, NotFound
-from mailpod.services import accounts, copies, freezing, installation, moving
+from mailpod.services import accounts, copies, freezing, installation, moving, reconcile
 
 MAIL = "home/Maildir/cur/1"
 
@@ -195,13 +194,8 @@ def test_an_account_that_does_not_come_up_goes_back_with_what_it_has_taken(swarm
 
 def everywhere(swarm, tmp_path, monkeypatch, after):
     """Kill a move before each of its steps, then have something done about it; problems in words."""
-    problems, number = [], 0
-    while True:
-        number += 1
-        folder = tmp_path / "copy"
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(swarm.folder, folder)
-        system = FakeSystem(folder, world=copy.deepcopy(swarm.world))
+    problems = []
+    for number, system in fresh_copies(swarm, tmp_path / "copy"):
         with monkeypatch.context() as patch:
             steps = counting(patch, system)
             steps.die_at(number)
@@ -215,7 +209,7 @@ def everywhere(swarm, tmp_path, monkeypatch, after):
             after(system)
             assert MAIL in system.files_of(system.store.account("alice"))
             system.check_converged()
-            assert installation.apply(system.process()) == []
+            assert reconcile.steps(system.process()) == []
         except (AssertionError, MailpodError) as problem:
             problems.append(f"killed before step {number}, {steps.taken[-1]}: {problem}")
     assert number > 20

@@ -3,7 +3,7 @@ from ipaddress import IPv6Network
 import pytest
 from tests.fakes.engine import FakeEngine
 from tests.fakes.steps import Killed, Steps
-from tests.fakes.system import PASSWORD, FakeSystem
+from tests.fakes.system import PASSWORD, fresh_copies
 
 from mailpod.host import routes
 from mailpod.model import layout
@@ -84,11 +84,8 @@ def test_a_prefix_that_main_does_not_start_on_leaves_everyone_where_they_were(sy
     assert system.state_but_keys() == before
 
 
-def test_killed_anywhere_on_the_way_to_another_prefix_apply_ends_it(tmp_path):
-    number = 0
-    while True:
-        number += 1
-        fresh = FakeSystem(tmp_path / str(number)).up("alice")
+def test_killed_anywhere_on_the_way_to_another_prefix_apply_ends_it(system, tmp_path):
+    for number, fresh in fresh_copies(system.up("alice"), tmp_path / "copy"):
         steps = Steps()
         steps.die_at(number)
         try:
