@@ -83,6 +83,14 @@ class FakeChannel:
 
         yield answered
 
+    @contextlib.contextmanager
+    def hold(self, name: str, *, anew: bool) -> Iterator[None]:
+        verb = f"hold {name} anew" if anew else f"hold {name}"
+        self._step(f"channel main {verb}")
+        self._find(LABEL_ROLE, "main")
+        yield
+        self._step(f"channel main end {verb}")
+
     def _about_messages(self, element: str, verb: str) -> bytes:
         if verb not in self.answers:
             self.asked.append((element, verb))

@@ -16,6 +16,7 @@ from mailpod.services import dns
 from mailpod.services.context import Context
 from mailpod.services.freezing import require_thawed
 from mailpod.services.held_images import ensure_image
+from mailpod.services.holding import held, hurry
 from mailpod.services.images import ACCOUNT, ensure_images
 from mailpod.services.installation import make_room, require_main
 from mailpod.services.networks import with_room
@@ -24,7 +25,6 @@ from mailpod.services.passwords import check_password, hash_password
 from mailpod.services.reachable import require_reachable
 from mailpod.services.reconcile import (
     finish_purge,
-    hurry,
     main_runs,
     make_anew,
     observed_accounts,
@@ -308,13 +308,12 @@ def _follow(context: Context, account: Account) -> None:
     spec = context.account_spec(account)
     there = next((w for w in observed_accounts(context) if w.labels.get(LABEL_ID) == account.id), None)
     replaced = there is None or there.spec != spec.digest()
-    if replaced:
-        context.progress(f"replacing {spec.name}")
-        make_anew(context, account)
-    refresh(context, account)
-    push_tables(context)
-    if replaced:
-        hurry(context)
+    with held(context, account) if replaced else contextlib.nullcontext():
+        if replaced:
+            context.progress(f"replacing {spec.name}")
+            make_anew(context, account)
+        refresh(context, account)
+        push_tables(context)
 
 
 def rotate(context: Context, name: str) -> Account:

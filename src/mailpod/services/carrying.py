@@ -9,8 +9,8 @@ from mailpod.model.records import MIB, Account
 from mailpod.services import copies, dns
 from mailpod.services.context import Context
 from mailpod.services.held_images import ensure_image
+from mailpod.services.holding import held
 from mailpod.services.reconcile import (
-    hurry,
     main_runs,
     make_anew,
     observed_accounts,
@@ -67,22 +67,21 @@ def carry(context: Context, account: Account, node: str) -> Account:
 
 
 def bring_up(context: Context, account: Account) -> None:
-    """Make an account's container on its machine, wait until its servers answer, and have main deliver what waits."""
+    """Make an account's container on its machine, and wait until its servers answer; its logins are `held` meanwhile."""
     with context.channel.await_account(account.name) as answered:
         make_anew(context, account)
         dns.tell(context, account)
         answered()
-    hurry(context)
 
 
 def settle(context: Context, account: Account) -> None:
     """Have an account run where its record says, whatever there is of it."""
     spec = context.account_spec(account)
-    for step in plan([spec], [w for w in observed_accounts(context) if w.name == spec.name]):
-        take(context, step, {spec.name: account})
-    refresh(context, account)
-    dns.tell(context, account)
-    hurry(context)
+    with held(context, account):
+        for step in plan([spec], [w for w in observed_accounts(context) if w.name == spec.name]):
+            take(context, step, {spec.name: account})
+        refresh(context, account)
+        dns.tell(context, account)
 
 
 def may_run(account: Account) -> bool:
@@ -134,26 +133,30 @@ def _still_there(context: Context, account: Account) -> Account:
 def _switch(context: Context, account: Account, node: str) -> Account:
     """Stop the account, copy what is left, and let the other copy be the account; nobody else changes it meanwhile."""
     context.progress(f"stopping {account.name} for the last difference")
-    start = time.monotonic()
-    try:
-        moved = _carried_at_rest(context, account, node)
-    except BaseException:
+    with contextlib.ExitStack() as logins:
         if may_run(account):
-            settle(context, account)
-        raise
-    if not may_run(moved):
-        # Nothing of it reaches main, but for the copy of the records there.
-        if main_runs(context):
-            push_tables(context)
-        return moved
-    try:
-        bring_up(context, moved)
-    except MailpodError:
-        context.progress(f"{account.name} does not come up on {node}, and goes back to {account.node}")
-        # What it has taken there comes back with it.
-        bring_up(context, _carried_at_rest(context, moved, account.node))
-        raise
-    context.progress(f"{account.name} is on {node}; it was away for {time.monotonic() - start:.1f} s")
+            logins.enter_context(held(context, account))
+        start = time.monotonic()
+        try:
+            moved = _carried_at_rest(context, account, node)
+        except BaseException:
+            logins.close()
+            if may_run(account):
+                settle(context, account)
+            raise
+        if not may_run(moved):
+            # Nothing of it reaches main, but for the copy of the records there.
+            if main_runs(context):
+                push_tables(context)
+            return moved
+        try:
+            bring_up(context, moved)
+        except MailpodError:
+            context.progress(f"{account.name} does not come up on {node}, and goes back to {account.node}")
+            # What it has taken there comes back with it.
+            bring_up(context, _carried_at_rest(context, moved, account.node))
+            raise
+        context.progress(f"{account.name} is on {node}; it was away for {time.monotonic() - start:.1f} s")
     return moved
 
 

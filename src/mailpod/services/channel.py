@@ -134,6 +134,31 @@ class Channel:
                 finally:
                     process.kill()
 
+    @contextlib.contextmanager
+    def hold(self, name: str, *, anew: bool) -> Iterator[None]:
+        """Have main keep logins to the account `name` waiting; at the end, also of this process, it lets them go on.
+
+        Then it tries what mail waits for the account.
+
+        Args:
+            anew: the account will have another address then.
+
+        Raises:
+            ChannelClosed: main does not answer.
+            MailpodError: it keeps none, or fails at the end; its own line says why.
+        """
+        with _known_hosts({"main": self._main_public}) as known:
+            verb = f"hold {name} anew" if anew else f"hold {name}"
+            with _start([*self._ssh(known), *self._to_main(), verb]) as process:
+                try:
+                    if not (process.stdout and process.stdout.readline()):
+                        _result("main", process, b"")
+                    yield
+                    _result("main", process, b"")
+                finally:
+                    # It goes on by itself when nobody is there any more.
+                    process.kill()
+
     def _to_main(self) -> list[str]:
         port = str(self._system.port("ssh"))
         alias = f"HostKeyAlias={internal_name('main')}"

@@ -5,9 +5,10 @@ from mailpod.model.plan import plan
 from mailpod.model.records import Account, now
 from mailpod.services.context import Context
 from mailpod.services.held_images import ensure_image
+from mailpod.services.holding import hurry
 from mailpod.services.installation import require_main
 from mailpod.services.reachable import require_reachable
-from mailpod.services.reconcile import halt_container, hurry, main_runs, observed_accounts, push_tables, refresh, take
+from mailpod.services.reconcile import halt_container, main_runs, observed_accounts, push_tables, refresh, take
 
 
 def require_thawed(account: Account) -> None:

@@ -17,6 +17,7 @@ from mailpod.services.channel import ChannelClosed
 from mailpod.services.context import Context
 from mailpod.services.copies import leftovers
 from mailpod.services.held_images import tell_of_trial
+from mailpod.services.holding import hurry
 from mailpod.services.networks import remove_local
 from mailpod.services.reachable import down
 from mailpod.services.state_copy import current
@@ -180,12 +181,6 @@ def take(context: Context, step: Step, accounts: dict[str, Account]) -> None:
             halt_container(context, account)
         case Remove(name):
             context.engine.remove(name)
-
-
-def hurry(context: Context) -> None:
-    """Have main deliver what has waited for accounts that have just been started, and find them where they are now."""
-    # On one engine an account's address never changes.
-    context.channel.main("renew" if context.system.engine == "swarm" else "flush")
 
 
 def make_anew(context: Context, account: Account) -> None:

@@ -11,6 +11,7 @@ from mailpod.services.carrying import bring_up
 from mailpod.services.context import Context
 from mailpod.services.freezing import require_thawed
 from mailpod.services.held_images import ensure_image
+from mailpod.services.holding import held
 from mailpod.services.installation import require_main
 from mailpod.services.nodes import choose, require_swarm
 from mailpod.services.reconcile import remove_container
@@ -68,6 +69,7 @@ def recover(context: Context, name: str, node: str, path: Path) -> AccountView:
             raise
         # From here on, this copy is the account.
         moved = copies.record(context, account, node=node, copies=others, kept=(*account.kept, account.node))
-        remove_container(context, moved)
-        bring_up(context, moved)
+        with held(context, moved):
+            remove_container(context, moved)
+            bring_up(context, moved)
     return show(context, account.name)

@@ -17,6 +17,7 @@ from mailpod.services.carrying import SPARE, bring_up
 from mailpod.services.context import Context
 from mailpod.services.freezing import require_thawed
 from mailpod.services.held_images import ensure_image
+from mailpod.services.holding import held
 from mailpod.services.images import ACCOUNT
 from mailpod.services.installation import require_main
 from mailpod.services.reachable import require_reachable
@@ -143,13 +144,14 @@ def _require_room(context: Context, account: Account, snapshot: Snapshot) -> Non
 def _switch(context: Context, account: Account) -> None:
     """From the moment that the record is written, the volume that was filled is the account's."""
     before = layout.account_volume(context.instance, account)
-    remove_container(context, account)
-    restored = copies.record(context, account, volume=account.restoring, restoring="", replaced=before)
-    try:
-        bring_up(context, restored)
-    except MailpodError:
-        context.progress(f"{account.name} does not come up with the backup, and goes on as it was")
-        remove_container(context, restored)
-        # What it has taken meanwhile would be lost; main has nothing for it before its servers answer.
-        bring_up(context, copies.record(context, restored, volume=before, restoring=restored.volume, replaced=""))
-        raise
+    with held(context, account):
+        remove_container(context, account)
+        restored = copies.record(context, account, volume=account.restoring, restoring="", replaced=before)
+        try:
+            bring_up(context, restored)
+        except MailpodError:
+            context.progress(f"{account.name} does not come up with the backup, and goes on as it was")
+            remove_container(context, restored)
+            # What it has taken meanwhile would be lost; main has nothing for it before its servers answer.
+            bring_up(context, copies.record(context, restored, volume=before, restoring=restored.volume, replaced=""))
+            raise

@@ -54,10 +54,12 @@ def test_it_is_copied_while_it_runs_and_once_more_while_it_is_stopped(swarm):
     assert taken[-1].endswith(" on node1")
 
 
-def test_main_is_told_to_deliver_what_has_waited(swarm):
+def test_its_logins_and_mail_wait_at_main_until_it_answers_again(swarm):
     steps = Steps()
     move(swarm, step=steps)
-    assert steps.taken.index("channel main renew") > steps.taken.index("channel main await alice")
+    held, back = (steps.taken.index(f"channel main {verb}") for verb in ("hold alice anew", "end hold alice anew"))
+    assert held < steps.taken.index("engine remove mailpod-alice")
+    assert steps.taken.index("channel main await alice") < back
 
 
 def test_there_and_back_again(swarm):
