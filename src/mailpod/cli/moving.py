@@ -59,14 +59,20 @@ def recover(
         typer.Option(help="Machine of the Swarm to bring it up on.", show_default=False, autocompletion=complete_node),
     ],
     from_file: Annotated[
-        Path, typer.Option(help="What `account move --to-file --keep` has written.", show_default=False)
-    ],
+        Path | None,
+        typer.Option(help="What `account move --to-file --keep` has written, instead of a backup.", show_default=False),
+    ] = None,
+    at: Annotated[
+        str, typer.Option(help="A time, for the last backup until then, or a backup's id; the last one by default.")
+    ] = "",
     json: Json = False,
 ) -> None:
-    """Bring an account whose machine is down up on another one, from a file made earlier."""
-    view = recovering.recover(context(), name, node, from_file)
+    """Bring an account whose machine is down up on another one, from its last backup or from a file."""
+    if from_file and at:
+        raise InvalidInput("--at is for backups", "leave it out, or --from-file")
+    view = recovering.recover(context(), name, node, from_file, at)
     if json:
         output.document(as_json(view))
         return
     kept = ", ".join(view.account.kept)
-    output.note(f"what came after the file was made is on {kept} alone; that copy is kept there and does not run")
+    output.note(f"what came after that is on {kept} alone; that copy is kept there and does not run")

@@ -8,13 +8,14 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from mailpod.model.errors import EngineUnreachable, MailpodError
+from mailpod.model.spec import LABEL_IMAGE
 
 # Processes are limited from here on ("limits.pids").
 _VERSION = "3.9"
@@ -26,7 +27,7 @@ _SOCKET = "unix:///var/run/docker.sock"
 def translated(
     document: Mapping[str, Any],
     node: str,
-    labels: Mapping[str, str],
+    labels: Mapping[str, Mapping[str, str]],
     *,
     profiles: Collection[str] = (),
     encrypted: bool = False,
@@ -36,7 +37,7 @@ def translated(
 
     Args:
         node: the machine its services run on, where their volumes are.
-        labels: more of them for its services.
+        labels: more of them, by the service.
         profiles: services that are for a profile are there for these alone.
         encrypted: its networks encrypt what goes from one machine to another.
         secrets: by the name that the file has for it, what the Swarm knows a secret by, if not by that.
@@ -46,7 +47,7 @@ def translated(
         named = {name: {"name": other} for name, other in (secrets or {}).items()}
         result["secrets"] = {name: {**one, **named.get(name, {})} for name, one in document["secrets"].items()}
     result["services"] = {
-        name: _service(one, node, labels)
+        name: _service(one, node, labels.get(name, {}))
         for name, one in document.get("services", {}).items()
         if set(one.get("profiles", profiles)) <= set(profiles)
     }
@@ -108,29 +109,34 @@ def _network(network: Mapping[str, Any], *, encrypted: bool) -> dict[str, Any]:
     return {**kept, **options, "driver": "overlay", "attachable": True, "ipam": {"config": [{"subnet": first}]}}
 
 
-def deploy(compose_files: Sequence[Path], environment: Mapping[str, str], node: str, labels: Mapping[str, str]) -> None:
+def deploy(
+    compose_files: Sequence[Path], environment: Mapping[str, str], node: str, image_id: Callable[[str], str]
+) -> None:
     """Create or update main on the machine `node`, its networks and its volume.
+
+    Args:
+        image_id: gives the digest of an image, by which the Swarm is told of it; its name becomes a label.
 
     Raises:
         MailpodError: Docker refused; its last line says why.
     """
+    profiles = [name for name in environment["COMPOSE_PROFILES"].split(",") if name]
+    encrypted = bool(environment["MAILPOD_ENCRYPTED"])
+    variables = {service: f"MAILPOD_{service.upper()}_IMAGE" for service in ("main", *profiles)}
+    labels = {service: {LABEL_IMAGE: environment[variable]} for service, variable in variables.items()}
+    digests = {variable: image_id(environment[variable]) for variable in variables.values()}
     with tempfile.TemporaryDirectory(prefix="mailpod-stack-") as folder:
         words: list[str] = []
         for number, file in enumerate(compose_files):
             path = Path(folder) / f"{number}.json"
             document = yaml.safe_load(file.read_text())
-            profiles = [name for name in environment["COMPOSE_PROFILES"].split(",") if name]
             told = translated(
-                document,
-                node,
-                labels,
-                profiles=profiles,
-                encrypted=bool(environment["MAILPOD_ENCRYPTED"]),
-                secrets=_secrets(environment),
+                document, node, labels, profiles=profiles, encrypted=encrypted, secrets=_secrets(environment)
             )
             path.write_text(json.dumps(told))
             words += ["--compose-file", str(path)]
-        _run(["deploy", "--resolve-image", "never", "--prune", *words, environment["MAILPOD_INSTANCE"]], environment)
+        command = ["deploy", "--resolve-image", "never", "--prune", *words, environment["MAILPOD_INSTANCE"]]
+        _run(command, {**environment, **digests})
 
 
 def _secrets(environment: Mapping[str, str]) -> dict[str, str]:

@@ -128,12 +128,7 @@ class SwarmEngine(Carrier, LogReader, EngineApi):
     def deploy_main(self, compose_files: Sequence[Path], environment: Mapping[str, str]) -> None:
         """Make main run on this machine, as a stack."""
         instance = environment["MAILPOD_INSTANCE"]
-        tag = environment["MAILPOD_MAIN_IMAGE"]
-        variables = {**environment, "MAILPOD_MAIN_IMAGE": self.image_id(tag)}
-        for profile in filter(None, environment["COMPOSE_PROFILES"].split(",")):
-            name = f"MAILPOD_{profile.upper()}_IMAGE"
-            variables[name] = self.image_id(environment[name])
-        stack.deploy(compose_files, variables, self.here(), {LABEL_IMAGE: tag})
+        stack.deploy(compose_files, environment, self.here(), self.image_id)
         self._wait_until_runs(f"{instance}_main")
 
     def remove_main(self, compose_files: Sequence[Path], environment: Mapping[str, str]) -> None:  # noqa: ARG002

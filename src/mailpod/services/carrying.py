@@ -67,7 +67,7 @@ def carry(context: Context, account: Account, node: str) -> Account:
 
 
 def bring_up(context: Context, account: Account) -> None:
-    """Make an account's container on its machine, and wait until its servers answer; its logins are `held` meanwhile."""
+    """Make an account's container on its machine, and wait until its servers answer; its logins are `held`."""
     with context.channel.await_account(account.name) as answered:
         make_anew(context, account)
         dns.tell(context, account)

@@ -66,7 +66,7 @@ def remove(context: Context, node: str) -> str:
     if machine.here or main_node(context) == node:
         raise MailpodError(f"{node} is the machine that main is on", "it stays")
     if there := _there(context, node):
-        step = "account recover NAME --node NODE --from-file FILE" if machine.state == "down" else f"node drain {node}"
+        step = "account recover NAME --node NODE" if machine.state == "down" else f"node drain {node}"
         raise MailpodError(f"{node} has {', '.join(account.name for account in there)}", f"first: mailpod {step}")
     known = context.store.find_node(node)
     context.progress(f"{node} leaves the Swarm")

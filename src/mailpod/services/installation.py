@@ -56,11 +56,8 @@ def _up(context: Context, system: System, credentials: RelayCredentials | None) 
                 # Before the record that names them, so that no crash leaves it without them.
                 if credentials:
                     relay_host.save(context.store, system, credentials)
-                # Another command may have changed it meanwhile.
-                known = {
-                    name: getattr(before or system, name)
-                    for name in ("networks", "secondaries", "images", "images_before")
-                }
+                # Another command may have changed that meanwhile.
+                known = {name: getattr(before or system, name) for name in _NOT_OF_UP}
                 context.adopt(held_images.with_images(context, system.model_copy(update=known)))
             deploy(context)
             announcing.tell(context)
@@ -175,13 +172,18 @@ def make_room(context: Context) -> None:
 
 
 def _write_main_secrets(context: Context) -> None:
-    """What Compose mounts into main, and the variables, so that `docker compose` also works by hand."""
+    """What Compose mounts into main, and is told, so that `docker compose` also works by hand."""
     folder = context.store.secrets / "main"
     write_durably(folder / "ssh_host_key", context.main_identity.ssh_host_key.encode(), 0o600)
     write_durably(folder / "operator_keys", f"{context.keys.operator()[1]}\n".encode(), 0o600)
     context.keys.forget_other_secondaries(context.system.secondaries)
     known = secondary.primary_side(context.keys.dns_secret(), context.secondaries())
     write_durably(folder / "dns_keys", known.encode(), 0o600)
+    write_compose(context)
+
+
+def write_compose(context: Context) -> None:
+    """Write what Compose is told, as the record of the system has it now."""
     for path, text in compose_texts(context).items():
         if text:
             write_durably(path, text.encode(), 0o600)

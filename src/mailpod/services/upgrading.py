@@ -16,7 +16,7 @@ from mailpod.services.carrying import settle
 from mailpod.services.checking import check
 from mailpod.services.context import Context
 from mailpod.services.freezing import require_thawed
-from mailpod.services.installation import deploy, require_main
+from mailpod.services.installation import deploy, require_main, write_compose
 from mailpod.services.reachable import down, require_reachable
 from mailpod.services.reconcile import push_tables
 
@@ -118,6 +118,7 @@ def _bring_main(context: Context, wanted: MainImages) -> Upgraded:
     with context.store.lock():
         changed = {"images": wanted, "images_before": held}
         context.adopt(context.store.system().model_copy(update=changed))
+    write_compose(context)
     push_tables(context)
     for tag in before.images_before.tags():
         _forget(context, tag)

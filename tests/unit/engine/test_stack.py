@@ -16,7 +16,7 @@ KNOWN = {
 
 def ours(**options):
     document = yaml.safe_load(Path(SOURCES / "compose.yaml").read_text())
-    return translated(document, "node1", {"more": "one"}, **options)
+    return translated(document, "node1", {"main": {"more": "one"}}, **options)
 
 
 def test_nothing_is_left_that_a_stack_does_not_know():

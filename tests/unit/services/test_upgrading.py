@@ -60,6 +60,7 @@ def test_main_comes_first_and_then_one_account_after_another(pulled):
     pulled.check_converged()
     assert status(pulled.process()).upgradable == []
     assert upgrade(pulled.process()) == []
+    assert f"MAILPOD_MAIN_IMAGE={images.MAIN.tag}\n" in (pulled.store.folder / "compose.env").read_text()
 
 
 def test_a_canary_goes_before_all_others_and_names_are_taken_in_their_order(pulled):
