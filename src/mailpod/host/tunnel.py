@@ -19,7 +19,11 @@ OPTIONS = (
 )
 
 
-def open_tunnel(name: str, target: str, port: int, key: Path, host_keys: Sequence[str]) -> str:
+ANOTHER_KEY = "Host key verification failed."
+"""What ssh(1) says of a machine that proves another host key than the known one."""
+
+
+def open_tunnel(name: str, target: str, port: int, key: Path, host_keys: Sequence[str], anew: str) -> str:
     """Forward a socket to the engine of a machine, for as long as this process lives.
 
     Args:
@@ -27,6 +31,7 @@ def open_tunnel(name: str, target: str, port: int, key: Path, host_keys: Sequenc
         target: `USER@ADDRESS`.
         key: file of the private key.
         host_keys: public lines, one of which the machine has to prove.
+        anew: what is to be done when it proves another one.
 
     Returns:
         URL of the engine.
@@ -56,6 +61,8 @@ def open_tunnel(name: str, target: str, port: int, key: Path, host_keys: Sequenc
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
             said = process.communicate()[1].decode(errors="replace").strip().splitlines()
+            if said and said[-1] == ANOTHER_KEY:
+                raise EngineUnreachable(f"{name}, at {target}, has another SSH host key than it had", anew)
             raise EngineUnreachable(
                 f"{name} cannot be reached at {target}: {said[-1] if said else 'no answer'}",
                 f"see that it runs and answers on SSH, or set it up again: mailpod node add {target}",

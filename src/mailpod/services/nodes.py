@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mailpod.host.tunnel import open_tunnel
+from mailpod.host.tunnel import ANOTHER_KEY, open_tunnel
 from mailpod.model.errors import InvalidInput, MailpodError
 from mailpod.model.records import DEFAULT_STACK, Account, Node, now
 from mailpod.model.spec import LABEL_ROLE, Machine
@@ -52,11 +52,26 @@ def reach(store: Store) -> Callable[[str], str]:
         node = store.find_node(name)
         if node is None:
             raise MailpodError(f"no way to the machine {name} is known", "tell one with: mailpod node add USER@ADDRESS")
-        return open_tunnel(name, node.target, node.port, key_file(store), node.host_keys)
+        anew = _if_set_up_anew(store, node.target, node.port)
+        return open_tunnel(name, node.target, node.port, key_file(store), node.host_keys, anew)
 
     return url
 
 
+def _known_hosts(store: Store) -> Path:
+    """What has been learned of machines when they were added."""
+    return key_file(store).with_name("known_hosts")
+
+
+def _if_set_up_anew(store: Store, target: str, port: int) -> str:
+    """What to do about a machine with another host key: nobody but the operator knows whether it is the same one."""
+    host = target.rpartition("@")[2]
+    entry, option = (host, "") if port == _SSH_PORT else (f"[{host}]:{port}", f" --port {port}")
+    forget = f"ssh-keygen -R {shlex.quote(entry)} -f {shlex.quote(str(_known_hosts(store)))}"
+    return f"if it was set up anew: {forget}; mailpod node add {target}{option}"
+
+
+_SSH_PORT = 22
 _JOIN_SECONDS = 120
 
 # Prints its name, whether it is in a Swarm, and its host keys; and lets our key in, for its engine's socket alone.
@@ -117,7 +132,7 @@ def add(context: Context, target: str, port: int, login_key: str | None) -> str:
     variables = {"KEY": _authorized(context), "TOKEN": token, "MANAGER": manager, "PORT": str(port)}
     script = "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items()) + _SET_UP
     # What the operator knows of a machine counts; what is learned here goes to a file of ours.
-    known = f'UserKnownHostsFile="{key_file(context.store).with_name("known_hosts")}" ~/.ssh/known_hosts'
+    known = f'UserKnownHostsFile="{_known_hosts(context.store)}" ~/.ssh/known_hosts'
     words = ["ssh", "-T", "-p", str(port), "-o", "StrictHostKeyChecking=accept-new", "-o", known]
     words += ["-i", login_key, "-o", "IdentitiesOnly=yes"] if login_key else []
     done = subprocess.run(
@@ -129,6 +144,9 @@ def add(context: Context, target: str, port: int, login_key: str | None) -> str:
     )
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()
+        if said and said[-1] == ANOTHER_KEY:
+            anew = _if_set_up_anew(context.store, target, port)
+            raise MailpodError(f"{target} has another SSH host key than it had", anew)
         raise MailpodError(
             f"{target} could not be set up: {said[-1] if said else 'no answer'}",
             "see what it needs with: mailpod node add",

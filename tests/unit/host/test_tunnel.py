@@ -17,7 +17,7 @@ with socket.socket(socket.AF_UNIX) as listener:
     listener.listen()
     signal.pause()
 """
-REFUSED = "#!/bin/sh\necho 'Host key verification failed.' >&2\nexit 255\n"
+REFUSED = "#!/bin/sh\necho '{}' >&2\nexit 255\n"
 
 
 @pytest.fixture
@@ -35,12 +35,19 @@ def ssh(tmp_path, monkeypatch):
 
 def test_it_is_open_when_somebody_takes_connections(ssh, tmp_path):
     ssh(SLOW.format(python=sys.executable))
-    url = open_tunnel("node2", "root@192.0.2.2", 22, tmp_path / "key", ["ssh-ed25519 A"])
+    url = open_tunnel("node2", "root@192.0.2.2", 22, tmp_path / "key", ["ssh-ed25519 A"], "look")
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(url.removeprefix("unix://"))
 
 
 def test_what_ssh_says_is_told(ssh, tmp_path):
-    ssh(REFUSED)
-    with pytest.raises(EngineUnreachable, match=r"node2 cannot be reached at root@192\.0\.2\.2: Host key verification"):
-        open_tunnel("node2", "root@192.0.2.2", 22, tmp_path / "key", ["ssh-ed25519 A"])
+    ssh(REFUSED.format("Permission denied (publickey)."))
+    with pytest.raises(EngineUnreachable, match=r"node2 cannot be reached at root@192\.0\.2\.2: Permission denied"):
+        open_tunnel("node2", "root@192.0.2.2", 22, tmp_path / "key", ["ssh-ed25519 A"], "look")
+
+
+def test_a_machine_with_another_host_key_is_told_apart_from_one_that_does_not_answer(ssh, tmp_path):
+    ssh(REFUSED.format("Host key verification failed."))
+    with pytest.raises(EngineUnreachable, match="has another SSH host key than it had") as refused:
+        open_tunnel("node2", "root@192.0.2.2", 22, tmp_path / "key", ["ssh-ed25519 A"], "compare them")
+    assert refused.value.hint == "compare them"
