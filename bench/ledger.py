@@ -29,7 +29,7 @@ def measure(context: Run) -> Findings:
     minutes = context.minutes or context.times(10, 1)
     seed = secrets.randbits(32) if context.seed is None else context.seed
     context.say(f"seed {seed}")
-    needed = [images.MAIN, images.DNS, *images.ACCOUNT.values()]
+    needed = [images.MAIN, images.DNS, images.BACKUP, *images.ACCOUNT.values()]
     images.ensure_images(DockerEngine(), context.say, needed)
     context.engine.images.build(path=str(SOURCE), tag=IMAGE, buildargs={"BASE": BASE_IMAGE}, rm=True)
     folder = Path(tempfile.mkdtemp(prefix="mailpod-ledger-"))

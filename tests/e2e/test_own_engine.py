@@ -20,8 +20,9 @@ from tests.e2e.support.wait import until
 from tests.e2e.support.world import IMAGE as OUTSIDE
 from tests.ledger.run import run
 
+from mailpod.engine.docker import DockerEngine
 from mailpod.model.records import DEFAULT_STACK
-from mailpod.services.images import ACCOUNT, DNS
+from mailpod.services.images import ACCOUNT, BACKUP, DNS, ensure_images
 
 # In the process that has less to do, with accounts of both stacks.
 pytestmark = pytest.mark.stack("classic")
@@ -32,8 +33,9 @@ def engine(system: System, alice: Account, tmp_path_factory: pytest.TempPathFact
     """A second engine with the images that the first one runs."""
     images = {system.main.attrs["Config"]["Image"], system.engine.account(alice.name).attrs["Config"]["Image"], OUTSIDE}
     folder = tmp_path_factory.mktemp("engine")
+    ensure_images(DockerEngine(), print, [BACKUP])
     # `up` wants the image of a new account that asks for nothing.
-    with own_engine(folder, sorted(images | {ACCOUNT[DEFAULT_STACK].tag, DNS.tag})) as made:
+    with own_engine(folder, sorted(images | {ACCOUNT[DEFAULT_STACK].tag, DNS.tag, BACKUP.tag})) as made:
         yield made
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -144,7 +146,7 @@ def test_a_full_disk_loses_nothing_and_is_told(engine: OwnEngine, lodge: System)
 
 @pytest.mark.timeout(600)
 def test_whatever_happens_each_message_is_in_its_mailbox_once_or_comes_back(engine: OwnEngine, lodge: System) -> None:
-    """Two minutes of kills, cuts, moves and full disks; the seed that is printed repeats the run (bench/run)."""
+    """Two minutes of kills, cuts, moves, restorings and upgrades; the seed that is printed repeats the run (bench/run)."""
     accounts = [
         lodge.create("ledger1"),
         lodge.create("ledger2", "--stack", "dovecot"),

@@ -3,7 +3,7 @@
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tests.e2e.support.system import Account, System
@@ -75,10 +75,17 @@ class Ledger:
         with self._lock:
             self.entries.append(entry)
 
-    def verdict(self, system: System, accounts: Iterable[Account]) -> Verdict:
-        """Compare the entries with what lies in all mailboxes and outside now."""
+    def verdict(self, system: System, accounts: Iterable[Account], earlier: Mapping[str, Iterable[Account]]) -> Verdict:
+        """Compare the entries with what lies in all mailboxes and outside now.
+
+        Args:
+            earlier: by the names of accounts that were restored, what they were before: a message may be in either.
+        """
         by_name = {account.name: account for account in accounts}
         found = {name: in_mailbox(system, account) for name, account in by_name.items()}
+        for name, ones in earlier.items():
+            for one in ones:
+                found[name] |= in_mailbox(system, one)
         found[OUTSIDE] = outside(system)
         verdict = Verdict()
         for entry in self.entries:
@@ -107,6 +114,10 @@ class Found:
 
     subjects: Counter[str]
     reports: set[str]
+
+    def __or__(self, other: "Found") -> "Found":
+        """What is in either place, as often as in the one that has more of it."""
+        return Found(self.subjects | other.subjects, self.reports | other.reports)
 
 
 def in_mailbox(system: System, account: Account) -> Found:

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain
 
 from docker.errors import APIError
 from tests.e2e.support.own_engine import OwnEngine
@@ -12,6 +13,7 @@ from tests.e2e.support.system import Account, System
 from tests.ledger.book import OUTSIDE, Ledger, Verdict
 from tests.ledger.senders import ALIAS, Senders
 from tests.ledger.troubles import TROUBLES, Scene, Trouble, recover
+from tests.ledger.versions import Newer
 
 _AT_ONCE = 0.3
 """How often the next trouble does not wait until the one before is got over."""
@@ -68,7 +70,9 @@ def run(
     """
     chance = random.Random(seed)
     system.cli.ok("alias", "add", ALIAS, *(account.name for account in accounts[:-1]))
-    ledger, scene = Ledger(), Scene(system, engine, accounts, chance)
+    system.cli.ok("backup", "to", str(system.folder / "backups"))
+    ledger = Ledger()
+    scene = Scene(system, engine, accounts, chance, Newer(system, system.folder / "newer"))
     report = Report(seed, Verdict())
     end = time.monotonic() + seconds
     with Senders(system, accounts, ledger, seed).sending():
@@ -100,11 +104,11 @@ def _settled(scene: Scene, ledger: Ledger) -> Verdict:
     deadline = time.monotonic() + _PATIENCE
     while True:
         scene.system.retry_now()
-        for account in scene.accounts:
+        for account in (*scene.accounts, *chain(*scene.earlier.values())):
             scene.container(account).exec_run(["postqueue", "-f"])
         looked = time.monotonic()
         while time.monotonic() < min(looked + _BETWEEN, deadline):
-            verdict = ledger.verdict(scene.system, scene.accounts)
+            verdict = ledger.verdict(scene.system, scene.accounts, scene.earlier)
             if not verdict.lost:
                 return verdict
             time.sleep(1)

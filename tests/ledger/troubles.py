@@ -5,17 +5,21 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 
 from docker.models.containers import Container
 from tests.e2e.support.engine import execute, facts
 from tests.e2e.support.own_engine import OwnEngine
 from tests.e2e.support.system import Account, System
 from tests.e2e.support.wait import until
+from tests.ledger.versions import Newer
 
 _WHILE = 3.0
 """Seconds that something stays away."""
+_FRESH = 0.5
+"""How often what is restored has been backed up just before."""
 
 
 @dataclass
@@ -24,12 +28,16 @@ class Scene:
 
     Attributes:
         chance: of what is not said.
+        newer: another version's command.
+        earlier: what accounts were before they were restored, as accounts beside them, by the name of each.
     """
 
     system: System
     engine: OwnEngine
     accounts: list[Account]
     chance: random.Random
+    newer: Newer
+    earlier: dict[str, list[Account]] = field(default_factory=dict)
 
     @property
     def one(self) -> Account:
@@ -119,13 +127,46 @@ def the_disk_is_full(scene: Scene) -> None:
 
 def an_account_is_cut_off(scene: Scene) -> None:
     """Its cable is pulled in the middle of whatever it does."""
+    with _unplugged(scene, scene.container(scene.one)):
+        time.sleep(_WHILE)
+
+
+def main_is_cut_off(scene: Scene) -> None:
+    """From the accounts, from the outside and from its clients."""
+    with _unplugged(scene, scene.system.main):
+        time.sleep(_WHILE)
+
+
+def main_crashes_while_it_is_cut_off(scene: Scene) -> None:
+    """Nobody hears that it is gone: who waits for its answer waits on."""
+    with _unplugged(scene, scene.system.main):
+        time.sleep(1)
+        _crash(scene.system.main)
+
+
+def an_account_crashes_while_it_is_cut_off(scene: Scene) -> None:
+    """The same for an account."""
     container = scene.container(scene.one)
-    _, index = execute(container, "cat", "/sys/class/net/eth0/iflink")
+    with _unplugged(scene, container):
+        time.sleep(1)
+        _crash(container)
+
+
+@contextmanager
+def _unplugged(scene: Scene, container: Container) -> Iterator[None]:
+    """Meanwhile all cables of a container are pulled."""
+    _, ends = execute(container, "sh", "-c", "cat /sys/class/net/eth*/iflink")
     links = json.loads(scene.engine.ip("-json", "link"))
-    cable = next(link["ifname"] for link in links if link["ifindex"] == int(index))
-    scene.engine.ip("link", "set", cable, "down")
-    time.sleep(_WHILE)
-    scene.engine.ip("link", "set", cable, "up")
+    cables = [link["ifname"] for link in links if link["ifindex"] in {int(end) for end in ends.split()}]
+    for cable in cables:
+        scene.engine.ip("link", "set", cable, "down")
+    try:
+        yield
+    finally:
+        # A container that was started again has other cables.
+        there = {link["ifname"] for link in json.loads(scene.engine.ip("-json", "link"))}
+        for cable in there.intersection(cables):
+            scene.engine.ip("link", "set", cable, "up")
 
 
 def an_account_is_frozen(scene: Scene) -> None:
@@ -137,7 +178,7 @@ def an_account_is_frozen(scene: Scene) -> None:
 
 
 def an_account_is_changed(scene: Scene) -> None:
-    """Another limit: its container is replaced, as by an upgrade."""
+    """Another limit: its container is replaced."""
     memory = scene.chance.choice(["200M", "250M", "300M", "350M"])
     scene.system.cli.ok("account", "set", scene.one.name, "--memory", memory)
 
@@ -157,6 +198,40 @@ def an_account_is_moved(scene: Scene) -> None:
     file.unlink()
 
 
+def an_account_is_backed_up(scene: Scene) -> None:
+    """While mail flows."""
+    scene.system.cli.ok("backup", scene.one.name)
+
+
+def an_account_is_restored(scene: Scene) -> None:
+    """As of a backup just made or an older one; what it was until then comes back beside it."""
+    cli, account = scene.system.cli, scene.one
+    if scene.chance.random() < _FRESH or cli.run("backup", "list", account.name).code:
+        cli.ok("backup", account.name)
+    cli.ok("account", "restore", account.name)
+    for one in cli.ok("account", "deleted", "--json").json():
+        if one["name"].startswith(f"{account.name}-until-"):
+            cli.ok("account", "undelete", one["name"])
+            scene.earlier.setdefault(account.name, []).append(replace(account, name=one["name"]))
+
+
+def an_account_is_upgraded(scene: Scene) -> None:
+    """Checked and kept on the new image, or back on the old one if it was there already."""
+    scene.newer.upgrade(scene.one.name)
+
+
+def main_is_upgraded(scene: Scene) -> None:
+    """The same for main."""
+    scene.newer.upgrade("main")
+    scene.system.world.attach(scene.system.main)
+
+
+def an_upgrade_is_killed(scene: Scene) -> None:
+    """In the middle; `apply` brings back what it tried."""
+    scene.newer.kill(scene.chance.uniform(1, 6), scene.one.name)
+    scene.system.apply()
+
+
 def the_operator_is_killed(scene: Scene) -> None:
     """In the middle of a command; the next `apply` ends what it began."""
     words = ("account", "set", scene.one.name, "--memory", scene.chance.choice(["220M", "270M", "320M"]))
@@ -168,14 +243,22 @@ TROUBLES: tuple[Trouble, ...] = (
     main_crashes,
     main_is_killed,
     main_is_made_anew,
+    main_is_cut_off,
+    main_crashes_while_it_is_cut_off,
+    main_is_upgraded,
     an_account_crashes,
     an_account_is_made_anew,
     an_account_is_stopped,
     an_account_is_cut_off,
+    an_account_crashes_while_it_is_cut_off,
     an_account_is_frozen,
     an_account_is_changed,
     an_account_changes_its_stack,
     an_account_is_moved,
+    an_account_is_backed_up,
+    an_account_is_restored,
+    an_account_is_upgraded,
+    an_upgrade_is_killed,
     daemons_die,
     the_disk_is_full,
     the_engine_is_killed,

@@ -30,6 +30,15 @@ def version(system: System, folder: Path, changes: dict[str, str]) -> Iterator[C
         folder: is not there yet.
         changes: what programs of the images are to be, by path below `images/`.
     """
+    cli, tags = in_other_hands(system, folder, changes)
+    yield cli
+    for tag in set(tags) - {image.tag for image in (MAIN, *ACCOUNT.values())}:
+        with suppress(ImageNotFound):
+            system.engine.client.images.remove(tag)
+
+
+def in_other_hands(system: System, folder: Path, changes: dict[str, str]) -> tuple[Cli, list[str]]:
+    """The same, and the names that its images have or will have: main's, then those of the stacks in their order."""
     folder.mkdir()
     for part in _PARTS:
         copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
@@ -40,7 +49,4 @@ def version(system: System, folder: Path, changes: dict[str, str]) -> Iterator[C
         path.chmod(0o755)
     environment = {**os.environ, "PYTHONPATH": str(folder / "src")}
     named = subprocess.run([sys.executable, "-c", _NAMES], env=environment, capture_output=True, text=True, check=True)
-    yield system.cli.of_version(folder)
-    for tag in set(named.stdout.split()) - {image.tag for image in (MAIN, *ACCOUNT.values())}:
-        with suppress(ImageNotFound):
-            system.engine.client.images.remove(tag)
+    return system.cli.of_version(folder), named.stdout.split()
