@@ -146,7 +146,7 @@ def test_a_full_disk_loses_nothing_and_is_told(engine: OwnEngine, lodge: System)
 
 @pytest.mark.timeout(600)
 def test_whatever_happens_each_message_is_in_its_mailbox_once_or_comes_back(engine: OwnEngine, lodge: System) -> None:
-    """Two minutes of kills, cuts, moves, restorings and upgrades; the seed that is printed repeats the run (bench/run)."""
+    """Two minutes of kills, cuts, moves, restorings and upgrades; the seed that is told repeats the run (bench/run)."""
     accounts = [
         lodge.create("ledger1"),
         lodge.create("ledger2", "--stack", "dovecot"),

@@ -62,26 +62,34 @@ def import_(
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="With --from: read the password there from standard input.")
     ] = False,
+    except_: Annotated[
+        list[str] | None,
+        typer.Option("--except", metavar="FOLDER", help="Folder to leave out; * is anything.", show_default=False),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Make an account of the mail in a file, or bring the mail of another server into one; see docs/operator.md."""
     if from_:
         if as_ or stack or quota or node:
             raise InvalidInput("--from is for an account that is there", "make it first: mailpod account create NAME")
-        _fetch(source, ImapSource.parse(from_), ca, password_stdin=password_stdin, json=json)
+        _fetch(source, ImapSource.parse(from_), ca, except_ or [], password_stdin=password_stdin, json=json)
         return
     if ca or password_stdin:
         raise InvalidInput("--ca and --password-stdin go with --from", "see: mailpod account import --help")
     limits = parse.limits(quota_=quota)
     password = generate_password()
-    made = importing.from_file(context(), Path(source), as_, password, stack=stack, node=node, **limits)
+    made = importing.from_file(
+        context(), Path(source), as_, password, stack=stack, node=node, without=except_ or [], **limits
+    )
     tell_of_new(made, password, told=True, json=json)
 
 
-def _fetch(name: str, source: ImapSource, ca: Path | None, *, password_stdin: bool, json: bool) -> None:
+def _fetch(
+    name: str, source: ImapSource, ca: Path | None, without: list[str], *, password_stdin: bool, json: bool
+) -> None:
     authority = parse.authority(ca) if ca else ""
     password = parse.only_line() if password_stdin else parse.asked_password(f"Password of {source.user}: ")
-    found = fetching.fetch(context(), name, source, password, authority)
+    found = fetching.fetch(context(), name, source, password, authority, without)
     if json:
         output.document({"name": name.lower(), "folders": found.folders, "messages": found.messages})
     else:

@@ -1,6 +1,7 @@
 """A mailbox on another server that mail is brought from, and how mbsync(1) is told to."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address
 from urllib.parse import unquote, urlsplit
@@ -57,15 +58,18 @@ class ImapSource:
         """`HOST:PORT`, an IPv6 address in brackets."""
         return f"{f'[{self.host}]' if _is_ipv6(self.host) else self.host}:{self.port}"
 
-    def mbsync(self, *, own_authority: bool) -> str:
+    def mbsync(self, *, own_authority: bool, without: Sequence[str] = ()) -> str:
         """The configuration of mbsync in an account (images/account/base/operator/import).
 
         What has been copied once is not copied again, even if it is not there any more. Nothing changes on the server.
 
         Args:
             own_authority: the server's certificate is from the authority in `ca.pem` and from no public one.
+            without: patterns of folders to leave out; see `mailpod.model.folder_pattern`.
         """
         known_by = hashlib.sha256(f"{self.user}@{self.address}".encode()).hexdigest()[:16]
+        # What matches last holds.
+        patterns = " ".join(["*", *(f'"!{pattern}"' for pattern in without)])
         trust = f"SystemCertificates no\nCertificateFile {_WORK}/ca.pem\n" if own_authority else ""
         return f"""\
 IMAPAccount far
@@ -89,7 +93,7 @@ Account near
 Channel import
 Far :far:
 Near :near:
-Patterns *
+Patterns {patterns}
 Create Near
 Expunge None
 Sync PullNew PullFlags

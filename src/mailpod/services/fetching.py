@@ -7,8 +7,10 @@ cut short, or one that is to bring what has come since, goes on from there.
 
 import re
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mailpod.model import folder_pattern
 from mailpod.model.archive import File
 from mailpod.model.errors import InvalidInput, MailpodError
 from mailpod.model.imap_source import ImapSource
@@ -29,20 +31,24 @@ class Fetched:
     messages: int
 
 
-def fetch(context: Context, name: str, source: ImapSource, password: str, authority: str) -> Fetched:
-    """Copy every folder of a mailbox elsewhere into an account, with flags and dates, each message once.
+def fetch(
+    context: Context, name: str, source: ImapSource, password: str, authority: str, without: Sequence[str] = ()
+) -> Fetched:
+    """Copy the folders of a mailbox elsewhere into an account, with flags and dates, each message once.
 
     Args:
         password: of the mailbox elsewhere.
         authority: certificates, PEM, that the server's is from; empty for the public ones.
+        without: patterns of folders to leave out; see `mailpod.model.folder_pattern`.
 
     Raises:
         NotFound: there is no such account.
-        InvalidInput: the password cannot be one.
+        InvalidInput: the password cannot be one, or a pattern no folder's.
         MailpodError: the account is frozen or does not answer; the server is not reached, does not prove who it is, or
             refuses the login; or not all could be copied. The same call again goes on where this one has stopped.
     """
     context.require_system()
+    left_out = folder_pattern.checked(without)
     account = context.store.account(name.lower())
     if not password or "\0" in password:
         raise InvalidInput("there is no password", "give that of the mailbox elsewhere on standard input")
@@ -51,7 +57,7 @@ def fetch(context: Context, name: str, source: ImapSource, password: str, author
     require_reachable(context, account)
     _require_answer(source)
     files = [
-        File("mbsyncrc", source.mbsync(own_authority=bool(authority)).encode(), 0o600),
+        File("mbsyncrc", source.mbsync(own_authority=bool(authority), without=left_out).encode(), 0o600),
         File("password", f"{password}\n".encode(), 0o600),
         File("ca.pem", authority.encode(), 0o600),
     ]

@@ -1,9 +1,10 @@
 """Making an account of mail that somebody brings along in a file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Unpack
 
-from mailpod.model import layout
+from mailpod.model import folder_pattern, layout
 from mailpod.model.archive import File
 from mailpod.model.errors import InvalidInput
 from mailpod.model.names import account_name
@@ -22,6 +23,7 @@ def from_file(
     *,
     stack: Stack | None = None,
     node: str | None = None,
+    without: Sequence[str] = (),
     **limits: Unpack[Limits],
 ) -> AccountView:
     """Make an account of the mail and files in a file.
@@ -32,10 +34,11 @@ def from_file(
         name: of the account; the one it had where it was exported, when nothing is said.
         stack: the one it had, or the default, when nothing is said.
         node: the machine of a Swarm that it is to be on; the one with most room when nothing is said.
+        without: patterns of folders to leave out; see `mailpod.model.folder_pattern`.
 
     Raises:
-        InvalidInput: the file is damaged, not whole or has no mail, the mail does not fit the quota, or the name or the
-            password cannot be accepted.
+        InvalidInput: the file is damaged, not whole or has no mail, the mail does not fit the quota, there is no folder
+            that is to be left out, or the name or the password cannot be accepted.
         AlreadyExists: the name is an account's or an alias's.
         MailpodError: there is no room for it, or it could not be made; nothing is left of it.
     """
@@ -44,7 +47,7 @@ def from_file(
     if name is not None:
         account_name(name)
     context.progress(f"reading {path}")
-    mail = mail_file.read(path)
+    mail = mail_file.read(path, folder_pattern.checked(without))
     if name is None and not mail.name:
         raise InvalidInput(f"{path} does not say whose mail it is", "name the account with: --as NAME")
     account = Account(

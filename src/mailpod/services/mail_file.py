@@ -9,12 +9,13 @@ import lzma
 import posixpath
 import tarfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, get_args
 
-from mailpod.model import mbox
+from mailpod.model import folder_pattern, mbox
 from mailpod.model.errors import InvalidInput
 from mailpod.model.maildir import COURIER, COURIER_KEYWORDS, DOVECOT, decoded, folder_name
 from mailpod.model.records import DEFAULT_STACK, Stack
@@ -93,14 +94,20 @@ class MailFile:
                 yield from home.letter(self.boxes[path], letter)
 
 
-def read(path: Path) -> MailFile:
+def read(path: Path, without: Sequence[str] = ()) -> MailFile:
     """See what is in a file with mail, and that all of it is there.
 
+    Args:
+        without: patterns of folders to leave out; see `mailpod.model.folder_pattern`.
+
     Raises:
-        InvalidInput: it cannot be read, is damaged or not whole, of a later mailpod, or has no mail in it.
+        InvalidInput: it cannot be read, is damaged or not whole, of a later mailpod, or has no mail, or not the folder
+            that is to be left out.
     """
     try:
         if _begins(path, _BEGINS_MBOX):
+            if without:
+                raise InvalidInput(f"{path} is one mbox, which has no folders", "leave out --except")
             with path.open("rb") as file:
                 return MailFile(path, "", DEFAULT_STACK, sum(1 for _ in mbox.split(file)), path.stat().st_size, {})
         if not (_begins(path, *_MAGIC) or tarfile.is_tarfile(path)):
@@ -109,7 +116,7 @@ def read(path: Path) -> MailFile:
         with _opened(path) as archive:
             for member in archive:
                 found.take(archive, member)
-        return found.as_file(path)
+        return found.as_file(path, without)
     except OSError as error:
         raise InvalidInput(f"cannot read {path}: {error.strerror or error}", _HINT) from error
     except _DAMAGE as error:
@@ -161,7 +168,8 @@ class _Found:
         self._told = ""
         self._folders: dict[str, int] = {}
         self._mboxes: dict[str, int] = {}
-        self._size = 0
+        # by path of a folder, or of a file that is in none
+        self._sizes: Counter[str] = Counter()
         self._courier = False
 
     def take(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
@@ -173,7 +181,7 @@ class _Found:
         content = archive.extractfile(member) if member.isreg() else None
         if content is None:
             return
-        self._size += member.size
+        self._sizes[folder if inside else path] += member.size
         self._courier |= inside == "courierimapuiddb"
         counted = Counted(content)
         reader = io.BufferedReader(counted, CHUNK)
@@ -188,23 +196,32 @@ class _Found:
             pass
         self._sums[member.name] = counted.digest.hexdigest()
 
-    def as_file(self, path: Path) -> MailFile:
-        """All of it, as a file that is whole; raises `InvalidInput` when it is not, or there is no mail."""
+    def as_file(self, path: Path, without: Sequence[str]) -> MailFile:
+        """All of it but some folders, as a file that is whole; raises `InvalidInput` when it is not, or has no mail."""
         ours = "mailpod" in self._about
         if ours and self._about["mailpod"] != FORMAT:
             raise InvalidInput(f"{path} is of another mailpod: format {self._about['mailpod']}", "update this one")
         if ours and self._told != sums(self._sums):
             raise _damaged(path)
-        count = sum(self._folders.values())
-        boxes = _folders(self._folders, MAIL if ours else None, utf7=not ours)
-        if not count:
-            count = sum(self._mboxes.values())
-            boxes = _folders(self._mboxes, MBOX if ours else None, utf7=False)
+        counts, root = self._folders, MAIL
+        if not sum(counts.values()):
+            counts, root = self._mboxes, MBOX
+        boxes = _folders(counts, root if ours else None, utf7=not ours and counts is self._folders)
+        meant = folder_pattern.matching(without, boxes.values())
+        gone = {one for one, folder in boxes.items() if folder in meant}
+        count = sum(number for one, number in counts.items() if one not in gone)
         if not count and not ours:
             raise InvalidInput(f"there is no mail in {path}", _HINT)
+        size = sum(number for one, number in self._sizes.items() if one not in gone)
         stack = self._about.get("stack", "classic" if self._courier else "dovecot")
-        name = str(self._about.get("name", "")) if ours else ""
-        return MailFile(path, name, stack if stack in get_args(Stack) else DEFAULT_STACK, count, self._size, boxes)
+        return MailFile(
+            path,
+            str(self._about.get("name", "")) if ours else "",
+            stack if stack in get_args(Stack) else DEFAULT_STACK,
+            count,
+            size,
+            {one: folder for one, folder in boxes.items() if one not in gone},
+        )
 
 
 def _clean(name: str) -> str:

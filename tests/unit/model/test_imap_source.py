@@ -42,3 +42,10 @@ def test_the_server_has_to_prove_who_it_is():
     assert "TLSType STARTTLS" in text
     assert "SystemCertificates no\nCertificateFile /run/mailpod/import/ca.pem" in text
     assert "SystemCertificates" not in ImapSource.parse("imaps://ann@example.net").mbsync(own_authority=False)
+
+
+def test_folders_are_left_out():
+    source = ImapSource.parse("imaps://ann@example.net")
+    assert "\nPatterns *\n" in source.mbsync(own_authority=False)
+    text = source.mbsync(own_authority=False, without=["[Gmail]/All Mail", "Spam*"])
+    assert '\nPatterns * "![Gmail]/All Mail" "!Spam*"\n' in text

@@ -10,7 +10,7 @@ from tests.fakes.system import PASSWORD, counting, fresh_copies
 
 from mailpod.model.archive import File, tar
 from mailpod.model.errors import AlreadyExists, InvalidInput, MailpodError, NotFound
-from mailpod.services import accounts, cloning, exporting, freezing, importing, installation
+from mailpod.services import accounts, cloning, exporting, freezing, importing, installation, mail_file
 
 MAIL = {
     "home/Maildir/cur/1.M1P1.a:2,S": b"Subject: one\n\nFrom me\n",
@@ -102,11 +102,25 @@ def test_mail_of_elsewhere(ready, tmp_path, files, found):
     assert ready.files_of(ready.store.account("bob"))["etc/password"] != b"x"
 
 
+def test_some_folders_stay_behind(ready, file):
+    """Their bytes do not count either; a name that is no folder's is refused, with those there are."""
+    with pytest.raises(InvalidInput, match="no folder 'Send'") as caught:
+        importing.from_file(ready.process(), file, "bob", PASSWORD, without=["Send"])
+    assert "INBOX, Sent" in caught.value.hint
+    small, behind = mail_file.read(file, ["sent"]), sum(len(MAIL[path]) for path in MAIL if "/.Sent/" in path)
+    assert (small.messages, small.size) == (2, mail_file.read(file).size - behind)
+    importing.from_file(ready.process(), file, "bob", PASSWORD, without=["S*"])
+    assert not [path for path in home(ready, "bob") if ".Sent" in path]
+    assert home(ready, "bob")["home/Maildir/cur/1.M1P1.a:2,S"]
+
+
 def test_a_single_mbox(ready, tmp_path):
     path = tmp_path / "mail"
     path.write_bytes(b"From a\nA: b\n\nFrom c\nC: d\n\n")
     with pytest.raises(InvalidInput, match="whose"):
         importing.from_file(ready.process(), path, None, PASSWORD)
+    with pytest.raises(InvalidInput, match="no folders"):
+        importing.from_file(ready.process(), path, "bob", PASSWORD, without=["Sent"])
     importing.from_file(ready.process(), path, "bob", PASSWORD)
     assert sorted(one for p, one in home(ready, "bob").items() if "/cur/" in p) == [b"A: b\n", b"C: d\n"]
 
