@@ -67,6 +67,8 @@ class World:
     images: dict[str, str] = field(default_factory=dict)
     broken_images: set[str] = field(default_factory=set)
     """Images whose containers do not start."""
+    ignorant_images: set[str] = field(default_factory=set)
+    """Images of a main that cannot check accounts."""
     reachable: bool = True
     registry: bool = False
     limits_volumes: bool = False

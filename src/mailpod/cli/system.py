@@ -240,6 +240,8 @@ def _tell_of_system(system: System) -> None:
 
 def _tell_of_accounts(found: Status) -> None:
     for element in found.accounts:
+        if element.expires:
+            output.line(f"{element.name} is a guest until {element.expires}")
         if element.frozen:
             output.line(
                 f"{element.name} is frozen since {element.frozen}, {element.waiting or 0} messages wait at main"
@@ -251,6 +253,9 @@ def _tell_of_accounts(found: Status) -> None:
             )
         if element.kept:
             output.line(f"{element.name} was recovered; an older copy of it is kept on {', '.join(element.kept)}")
+    if "main" in found.upgradable:
+        scanned = ", mail may not be scanned for viruses" if found.system.antivirus != "none" else ""
+        output.line(f"main is on an older image, and may not do all that it is told{scanned}: mailpod upgrade main")
     if found.upgradable:
         output.line(f"an upgrade is available for {', '.join(found.upgradable)}: mailpod upgrade")
 

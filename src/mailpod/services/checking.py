@@ -3,8 +3,10 @@
 import secrets
 
 from mailpod.model.archive import File
+from mailpod.model.errors import MailpodError
 from mailpod.model.passwords import AppPassword, added
 from mailpod.model.records import Account, now
+from mailpod.services.channel import ChannelClosed
 from mailpod.services.context import Context
 from mailpod.services.passwords import generate_password, hash_password
 
@@ -26,3 +28,15 @@ def check(context: Context, account: Account) -> None:
     context.channel.account(account.name, public, "begin-check", [line])
     context.channel.main(f"check {account.name}", files)
     context.channel.account(account.name, public, "end-check", [File("word", f"{word}\n".encode(), 0o600)])
+
+
+def can_check(context: Context) -> bool:
+    """Whether main knows how to check an account; an older image does not. Raises `ChannelClosed` if main is away."""
+    try:
+        # No account is called that.
+        context.channel.main("check ?")
+    except ChannelClosed:
+        raise
+    except MailpodError as problem:
+        return "unknown verb" not in problem.what
+    return True

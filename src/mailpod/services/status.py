@@ -36,6 +36,7 @@ class ElementStatus:
         node: the machine it is on; empty on one Docker Engine.
         since: from when on it is unreachable (ISO 8601).
         kept: machines that have an older copy of it, from before it was recovered.
+        expires: when it is deleted, as a guest's (ISO 8601); empty for all others.
     """
 
     name: str
@@ -51,6 +52,7 @@ class ElementStatus:
     node: str = ""
     since: str = ""
     kept: tuple[str, ...] = ()
+    expires: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,8 @@ def status(context: Context) -> Status:
         count = len(own or ()) + _for(of_main or [], account, context.system)
         waiting = None if not count and (of_main is None or own is None) else count
         element = _element(context, account.name, by_id.get(account.id), memory, waiting, account.frozen)
-        people.append(replace(element, kept=account.kept))
+        expires = account.expires.isoformat() if account.expires else ""
+        people.append(replace(element, kept=account.kept, expires=expires))
     total = None if of_main is None else len(of_main)
     said = [queue for queue in queues.values() if queue is not None]
     known = [message for queue in said for message in queue] if said else None

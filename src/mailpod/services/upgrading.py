@@ -13,7 +13,7 @@ from mailpod.model.errors import InvalidInput, MailpodError, NotFound
 from mailpod.model.records import Account, MainImages
 from mailpod.services import copies, images
 from mailpod.services.carrying import settle
-from mailpod.services.checking import check
+from mailpod.services.checking import can_check, check
 from mailpod.services.context import Context
 from mailpod.services.freezing import require_thawed
 from mailpod.services.installation import deploy, require_main, write_compose
@@ -45,7 +45,8 @@ def upgrade(context: Context, names: Sequence[str] = (), canary: str = "") -> li
 
     Args:
         names: which, in this order; `main` stands for main. Without any: main, then every account.
-        canary: which one is the first.
+        canary: which one is the first. Main comes before it, and before those that are named, if it is too old to check
+            an account.
 
     Returns:
         Those that were brought to another image. Frozen ones, and those whose machine is down, are left out.
@@ -56,6 +57,9 @@ def upgrade(context: Context, names: Sequence[str] = (), canary: str = "") -> li
     """
     require_main(context)
     wanted = _order(context, [name.lower() for name in names], canary.lower())
+    if wanted[0] != MAIN and not can_check(context):
+        context.progress("main comes first: as it is, it is of a version that cannot check accounts yet")
+        wanted = list(dict.fromkeys([MAIN, *wanted]))
     needed = [images.ACCOUNT[context.store.account(name).stack] for name in wanted if name != MAIN]
     if MAIN in wanted:
         needed += [images.MAIN, *(images.BESIDE_MAIN[one] for one in composition.profiles(context.system))]

@@ -72,3 +72,14 @@ def test_status_says_what_is_wrong_with_the_resolver_and_what_to_do(mailpod, sys
     # On a machine that is not to reach anybody nothing is wrong with that.
     installation.up(system.process(), system.planned(resolver="127.0.0.1"))
     assert told not in mailpod("status").out
+
+
+def test_status_tells_of_guests_and_of_a_main_that_is_older(mailpod, system, monkeypatch):
+    system.up("alice")
+    assert "guest" not in mailpod("status").out
+    mailpod("account", "set", "alice", "--expires", "7d")
+    expires = json.loads(mailpod("status", "--json").out)["accounts"][0]["expires"]
+    assert f"alice is a guest until {expires}" in mailpod("status").out
+    assert "older image" not in mailpod("status").out
+    system.pull(monkeypatch, "newer")
+    assert "main is on an older image" in mailpod("status").out

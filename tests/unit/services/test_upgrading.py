@@ -68,6 +68,12 @@ def test_a_canary_goes_before_all_others_and_names_are_taken_in_their_order(pull
     assert [one.name for one in upgrade(pulled.process(), canary="alice")] == ["alice", "main"]
 
 
+def test_a_main_that_is_too_old_to_check_accounts_comes_first(pulled):
+    pulled.world.ignorant_images.add(pulled.world.containers["mailpod-main"].image)
+    assert [one.name for one in upgrade(pulled.process(), ["bob"])] == ["main", "bob"]
+    assert any("main comes first" in line for line in pulled.said)
+
+
 def test_what_cannot_be_meant_is_refused_before_anything_is_touched(pulled):
     before = pulled.state()
     with pytest.raises(NotFound, match="no account 'nobody'"):
