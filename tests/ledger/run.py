@@ -94,6 +94,7 @@ def _strike(trouble: Trouble, scene: Scene, report: Report, say: Callable[[str],
         trouble(scene)
     except (AssertionError, APIError, OSError) as problem:
         report.stumbled.append(f"{name}: {problem}")
+        say(f"{name} stumbled: {problem}")
         recover(scene)
     if scene.chance.random() > _AT_ONCE:
         recover(scene)

@@ -194,7 +194,12 @@ def an_account_is_moved(scene: Scene) -> None:
     """Into a file and out of it again, under another id, by which no alias leads to it: the last one has none."""
     account, file = scene.accounts[-1], scene.system.folder / "moved"
     scene.system.cli.ok("account", "move", account.name, "--to-file", str(file))
-    scene.system.cli.ok("account", "move", account.name, "--from-file", str(file))
+
+    def is_back() -> bool:
+        return scene.system.cli.run("account", "move", account.name, "--from-file", str(file)).code == 0
+
+    # Until then there is nothing that `apply` could bring back.
+    until(is_back, f"{account.name} out of its file", 180)
     file.unlink()
 
 
