@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.support.cli import Cli
-from tests.e2e.support.engine import Engine
+from tests.e2e.support.engine import Engine, execute
 from tests.e2e.support.mail import Mailbox, imap
 from tests.e2e.support.names import resolving
 from tests.e2e.support.system import Account, System
@@ -69,12 +69,17 @@ def test_what_was_acknowledged_before_it_began_is_in_it(system: System, depot: P
         for number in range(MANY):
             box.append("INBOX", "", "", f"Subject: old{number}\r\nMessage-ID: <old{number}@test>\r\n\r\nx\r\n".encode())
         box.append(work, "", "", b"Subject: report\r\nMessage-ID: <report@test>\r\n\r\nx\r\n")
+    # What its filter has learned.
+    container = system.engine.account(account.name)
+    execute(container, "s6-setuidgid", "box", "sh", "-c", "mkdir -p /data/junk/now && echo word >/data/junk/now/good")
     traffic = Traffic(system, [account.address], messages=20)
     with flagging(system, account), traffic.flowing_on():
         before = list(traffic.acknowledged)
         system.cli.ok("backup", account.name)
+    assert execute(container, "test", "-e", "/data/snapshot")[0] == 1, "what was laid out is gone"
 
     system.cli.ok("account", "restore", account.name, "--as", "again")
+    assert execute(system.engine.account("again"), "cat", "/data/junk/now/good", user="box")[1] == "word\n"
     again = Account("again", "box@again.club.test", "again@club.test", "again.club.test", account.password)
     with system.mailbox(again) as mailbox:
         wanted = {f"old{number}" for number in range(MANY)} | set(before)

@@ -25,6 +25,13 @@ class _NamesOrCommand(TyperGroup):
 app = typer.Typer(cls=_NamesOrCommand, help="Back up accounts, keys and the desired state.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+S3Keys = Annotated[
+    Path | None,
+    typer.Option(help="File with the two keys for S3, one a line; - for standard input.", show_default=False),
+]
+S3Region = Annotated[
+    str | None, typer.Option(help="Region of the S3 bucket, if the service wants it.", show_default=False)
+]
 Names = Annotated[
     list[str] | None,
     typer.Argument(help="Accounts; all of them by default.", show_default=False, autocompletion=complete_name),
@@ -70,17 +77,14 @@ def to(
     keep_monthly: Annotated[
         int | None, typer.Option(min=0, help="Months whose last one stays; 12 at first.", show_default=False)
     ] = None,
-    s3_keys: Annotated[
-        Path | None,
-        typer.Option(help="File with the two keys for S3, one a line; - for standard input.", show_default=False),
-    ] = None,
+    s3_keys: S3Keys = None,
+    s3_region: S3Region = None,
     json: Json = False,
 ) -> None:
     """Say where backups go and how often; nobody can read them without `backup key`."""
     given = {"every": every, "keep_daily": keep_daily, "keep_weekly": keep_weekly, "keep_monthly": keep_monthly}
     changes: dict[str, object] = {name: value for name, value in given.items() if value is not None}
-    if s3_keys:
-        changes["s3_id"], changes["s3_secret"] = parse.two_keys(s3_keys)
+    changes |= parse.s3_access(s3_keys, s3_region)
     plan = backing_up.set_up(context(), repository, changes)
     if json:
         output.document(plan.model_dump(include={"repository", "every", "keep_daily", "keep_weekly", "keep_monthly"}))

@@ -278,18 +278,28 @@ def private_key(path: Path) -> str:
     return text
 
 
-def two_keys(path: Path) -> tuple[str, str]:
-    """The two lines of a file of keys, or of standard input when it is `-`.
+def s3_access(keys: Path | None, region: str | None) -> dict[str, str]:
+    """What a plan of backups has of S3's, by name, of what was given.
+
+    Args:
+        keys: a file with the key's id and the secret, a line each, or `-` for standard input.
 
     Raises:
-        InvalidInput: the file cannot be read, or has not two lines.
+        InvalidInput: the file cannot be read or has not two lines, or the region can be none.
     """
-    hint = "give the key's id in the first line, the secret in the second"
-    text = sys.stdin.read(_LONGEST_LINE) if str(path) == "-" and sys.stdin else _text(path, "the keys", hint)
-    lines = text.split()
-    if len(lines) != 2:
-        raise InvalidInput(f"{path} has not two keys", hint)
-    return lines[0], lines[1]
+    found = {}
+    if region is not None:
+        if not re.fullmatch(r"[A-Za-z0-9-]*", region):
+            raise InvalidInput(f"{region!r} is no region", "give what the service calls it, as eu-west-3")
+        found["s3_region"] = region
+    if keys:
+        hint = "give the key's id in the first line, the secret in the second"
+        text = sys.stdin.read(_LONGEST_LINE) if str(keys) == "-" and sys.stdin else _text(keys, "the keys", hint)
+        lines = text.split()
+        if len(lines) != 2:
+            raise InvalidInput(f"{keys} has not two keys", hint)
+        found["s3_id"], found["s3_secret"] = lines
+    return found
 
 
 def authority(path: Path) -> str:

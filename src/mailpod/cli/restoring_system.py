@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from mailpod.cli import output, parse, tending
+from mailpod.cli.backup import S3Keys, S3Region
 from mailpod.cli.state import context
 from mailpod.model.backup import BackupPlan
 from mailpod.model.records import Dns, System
@@ -32,10 +33,8 @@ def restore(
     ssh_key: Annotated[
         Path | None, typer.Option(help="File of the private key for the SFTP server.", show_default=False)
     ] = None,
-    s3_keys: Annotated[
-        Path | None,
-        typer.Option(help="File with the two keys for S3, one a line.", show_default=False),
-    ] = None,
+    s3_keys: S3Keys = None,
+    s3_region: S3Region = None,
     bind: Annotated[str | None, typer.Option(help="IPv4 address to listen on.", show_default=False)] = None,
     port_base: Annotated[
         int | None, typer.Option(help="Number added to every published port.", show_default=False)
@@ -55,9 +54,7 @@ def restore(
     given = BackupPlan(key=parse.key_line(key_file), repository=repository)
     if ssh_key:
         given = given.model_copy(update={"ssh_private": parse.private_key(ssh_key)})
-    if s3_keys:
-        s3_id, s3_secret = parse.two_keys(s3_keys)
-        given = given.model_copy(update={"s3_id": s3_id, "s3_secret": s3_secret})
+    given = given.model_copy(update=parse.s3_access(s3_keys, s3_region))
 
     def adjust(there: System) -> System:
         return planning.adjusted(

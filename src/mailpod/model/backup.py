@@ -95,6 +95,7 @@ class BackupPlan(BaseModel):
         ssh_private, ssh_public: the key for an SFTP server; empty when none was needed.
         host_keys: lines of known_hosts, the SFTP server's.
         s3_id, s3_secret: the keys for S3.
+        s3_region: where the bucket is, for a service that wants requests signed for that; empty for others.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -110,6 +111,7 @@ class BackupPlan(BaseModel):
     host_keys: str = ""
     s3_id: str = ""
     s3_secret: str = ""
+    s3_region: str = Field(default="", pattern=r"^[A-Za-z0-9-]*$")
 
     def password(self, element: str) -> str:
         """What the backups of one element are encrypted with: who has it has not the others'."""
@@ -140,6 +142,7 @@ class BackupPlan(BaseModel):
                     "endpoint": where.host,
                     "access_key_id": self.s3_id,
                     "secret_access_key": self.s3_secret,
+                    **({"region": self.s3_region} if self.s3_region else {}),
                 }
         return "[depot]\n" + "".join(f"{key} = {value}\n" for key, value in lines.items())
 

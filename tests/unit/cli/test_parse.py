@@ -302,3 +302,14 @@ def test_a_length_of_time(text, length):
 def test_what_is_no_length_of_time(text):
     with pytest.raises(InvalidInput, match="not a length of time"):
         parse.duration(text)
+
+
+def test_access_to_s3_is_two_lines_and_perhaps_a_region(tmp_path):
+    keys = tmp_path / "keys"
+    keys.write_text("ID\nsecret\n")
+    assert parse.s3_access(None, None) == {}
+    assert parse.s3_access(keys, "eu-west-3") == {"s3_id": "ID", "s3_secret": "secret", "s3_region": "eu-west-3"}
+    for wrong in (("ID\n", None), ("ID\nsecret\n", "eu\n[x]")):
+        keys.write_text(wrong[0])
+        with pytest.raises(InvalidInput):
+            parse.s3_access(keys, wrong[1])

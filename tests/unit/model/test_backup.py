@@ -44,6 +44,9 @@ def test_what_rclone_is_told_of_each_kind():
     assert "known_hosts_file = " in sftp
     s3 = BackupPlan(key="key", repository="s3:https://s3.example/mail", s3_id="id", s3_secret="secret").rclone()
     assert "endpoint = https://s3.example\n" in s3
+    assert "region" not in s3
+    there = BackupPlan(key="key", repository="s3:https://s3.example/mail", s3_region="eu-west-3")
+    assert "region = eu-west-3\n" in there.rclone()
 
 
 @pytest.mark.parametrize(
