@@ -52,7 +52,7 @@ class OwnEngine:
         root: root file system of the Debian whose Docker it is to be; this machine's own without one.
     """
 
-    def __init__(self, folder: Path, gigabytes: int = 3, root: Path | None = None) -> None:
+    def __init__(self, folder: Path, gigabytes: int = 4, root: Path | None = None) -> None:
         self.name = f"mpt{secrets.token_hex(3)}"
         # Unix sockets have short paths (unix(7)), shorter than pytest's folders.
         self._run = Path("/run") / self.name
