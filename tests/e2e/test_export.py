@@ -166,7 +166,7 @@ def test_mail_comes_from_another_server_once_whatever_breaks(
         assert system.cli.run(*trusted, stdin=leaver.password).code == 1
         some = listed(system, newcomer)
         old.cut_after = 0
-        system.cli.ok(*trusted, "--except", "Vertr*", "--except", "Verträge", stdin=leaver.password)
+        system.cli.ok(*trusted, "--except", "Verträge", stdin=leaver.password)
         assert not [name for name in listed(system, newcomer) if "Vertr" in name]
         system.cli.ok(*trusted, stdin=leaver.password)
         expected = {name: [_standard(m) for m in found] for name, found in listed(system, leaver).items()}

@@ -211,7 +211,8 @@ def an_account_is_backed_up(scene: Scene) -> None:
 def an_account_is_restored(scene: Scene) -> None:
     """As of a backup just made or an older one; what it was until then comes back beside it."""
     cli, account = scene.system.cli, scene.one
-    if scene.chance.random() < _FRESH or cli.run("backup", "list", account.name).code:
+    listed = cli.run("backup", "list", account.name, "--json")
+    if scene.chance.random() < _FRESH or listed.code or not listed.json():
         cli.ok("backup", account.name)
     cli.ok("account", "restore", account.name)
     for one in cli.ok("account", "deleted", "--json").json():
