@@ -32,10 +32,10 @@ def measure(context: Run) -> Findings:
     needed = [images.MAIN, images.DNS, images.BACKUP, *images.ACCOUNT.values()]
     images.ensure_images(DockerEngine(), context.say, needed)
     context.engine.images.build(path=str(SOURCE), tag=IMAGE, buildargs={"BASE": BASE_IMAGE}, rm=True)
-    folder = Path(tempfile.mkdtemp(prefix="mailpod-ledger-"))
     with (
-        own_engine(folder, [*(image.tag for image in needed), IMAGE]) as engine,
-        running_system("lodge.test", folder / "system", engine.place) as system,
+        tempfile.TemporaryDirectory(prefix="mailpod-ledger-") as folder,
+        own_engine(Path(folder), [*(image.tag for image in needed), IMAGE]) as engine,
+        running_system("lodge.test", Path(folder) / "system", engine.place) as system,
     ):
         accounts = [
             system.create(name, "--stack", stack)
