@@ -62,6 +62,7 @@ def restore(context: Context, name: str, at: str) -> AccountView:
             target = copies.with_volume(context, account, volume)
             context.engine.unpack_volume(target, tree(context, depot, snapshot))
             with context.lock("converge"):
+                stays = _own_queue(context, account)
                 _switch(context, copies.record(context, account))
         except BaseException:
             context.progress(f"undoing the restoring of {account.name}")
@@ -70,6 +71,9 @@ def restore(context: Context, name: str, at: str) -> AccountView:
                 push_tables(context)
             raise
         copies.settle_volumes(context, copies.record(context, account))
+        if stays:
+            kept = context.store.deleted()[-1].name
+            context.progress(f"{stays} messages had not left {account.name} yet, and stay with {kept}, for undelete")
         # What is deleted is in them too.
         push_tables(context)
     return accounts.show(context, account.name)
@@ -139,6 +143,16 @@ def _require_room(context: Context, account: Account, snapshot: Snapshot) -> Non
             f"{account.node or 'the disk'} has {free // MIB} MiB free, the backup takes {snapshot.size // MIB}",
             "make room there first",
         )
+
+
+def _own_queue(context: Context, account: Account) -> int:
+    """How many messages wait in the account itself, mostly what its owner has sent; 0 when it does not say."""
+    with contextlib.suppress(MailpodError):
+        public = context.account_identity(account).ssh_host_public
+        # Whatever can leave does so before.
+        context.channel.account(account.name, public, "retry")
+        return len(context.channel.account(account.name, public, "queue").splitlines())
+    return 0
 
 
 def _switch(context: Context, account: Account) -> None:

@@ -45,6 +45,14 @@ def test_an_account_is_as_it_was_and_what_it_was_since_is_kept(here):
     here.check_converged()
 
 
+def test_what_its_owner_has_sent_and_has_not_left_is_told(here):
+    context = here.process()
+    context.channel.queues["alice"] = b"{}\n{}\n"
+    restoring.restore(context, "alice", "")
+    [kept] = here.store.deleted()
+    assert f"2 messages had not left alice yet, and stay with {kept.name}, for undelete" in here.said
+
+
 def test_it_can_be_restored_again_and_deleted_for_good(here):
     for _ in range(2):
         restoring.restore(here.process(), "alice", "")
