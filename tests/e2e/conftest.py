@@ -7,6 +7,7 @@ from typing import get_args
 import pytest
 from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 from tests.e2e.support.browser import PATIENCE, chromium
+from tests.e2e.support.dripping import Drips, dripping
 from tests.e2e.support.swarm import SwarmSystem, running_swarm
 from tests.e2e.support.system import Account, Place, System, running_system
 
@@ -68,6 +69,13 @@ def alice(system: System) -> Account:
 def bob(system: System) -> Account:
     """Another account."""
     return system.create("bob")
+
+
+@pytest.fixture(scope="session")
+def drips(system: System) -> Iterator[Drips]:
+    """Clients that say one byte a second, beside some hundred tests."""
+    with dripping(system) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -5,27 +5,18 @@ import os
 import re
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Iterator
 
 import pytest
+from tests.e2e.support.dripping import connected
 from tests.e2e.support.system import Account, System
 from tests.e2e.support.wait import until
 
 pytestmark = pytest.mark.once
 
 PORTS = [25, 143, 465, 587, 993, 4190, 80, 443, 2222]
-IMPLICIT_TLS = {443, 465, 993}
-DRIPPED = {25, 143, 587, 993, 2222}
 MEGABYTE = 1024 * 1024
-
-
-def connected(system: System, number: int) -> socket.socket:
-    raw = socket.create_connection(("127.0.0.1", system.port(number)), timeout=20)
-    if number not in IMPLICIT_TLS:
-        return raw
-    return system.tls.wrap_socket(raw, server_hostname=f"mail.{system.domain}")
 
 
 def pour(connection: socket.socket, data: bytes, times: int = 1) -> None:
@@ -77,30 +68,6 @@ def test_clients_that_do_nothing_keep_nobody_out(unharmed: System, alice: Accoun
             assert connection.recv(20)
             assert time.monotonic() - start < 10
         all_is_well(unharmed, alice)
-
-
-@pytest.fixture(scope="module")
-def drips(system: System) -> Iterator[dict[int, float]]:
-    """Clients that say one byte a second, beside the next tests: after how many seconds each port had enough."""
-    cut_off: dict[int, float] = {}
-    start = time.monotonic()
-
-    def drip(number: int, connection: socket.socket) -> None:
-        connection.settimeout(1)
-        with contextlib.suppress(OSError):
-            while True:
-                connection.sendall(b"X")
-                with contextlib.suppress(TimeoutError):
-                    if connection.recv(500) == b"":
-                        break
-        cut_off[number] = time.monotonic() - start
-
-    with contextlib.ExitStack() as stack:
-        for number in DRIPPED:
-            connection = stack.enter_context(connected(system, number))
-            assert connection.recv(500), number
-            threading.Thread(target=drip, args=(number, connection), daemon=True).start()
-        yield cut_off
 
 
 @pytest.mark.usefixtures("drips")
@@ -215,10 +182,3 @@ def test_a_client_may_guess_but_slowly(unharmed: System, alice: Account) -> None
     assert time.monotonic() - start > 2
     with unharmed.mailbox(alice) as mailbox:
         assert mailbox.session.noop()[0] == "OK"
-
-
-def test_slow_mail_and_ssh_clients_are_cut_off(unharmed: System, drips: dict[int, float]) -> None:
-    """One byte a second does not hold a connection for longer than Dovecot's three minutes, the longest of all."""
-    until(lambda: drips.keys() == DRIPPED, "the end of dripping connections", 200, every=1)
-    assert unharmed.banner(143).startswith("* OK")
-    assert max(drips.values()) < 200

@@ -1,4 +1,7 @@
-"""Bad input on the command line is refused before anything is touched, in one line what and one line what next."""
+"""Bad input on the command line is refused before anything is touched, in one line what and one line what next.
+
+What a shell, the launcher, the file system and the engine have a part in; tests/unit/cli tries far more.
+"""
 
 import http.server
 import signal
@@ -13,8 +16,7 @@ import pytest
 from tests.e2e.support.cli import Cli, Result
 from tests.e2e.support.system import System
 
-BAD_NAMES = ["", "-alice", "al ice", "alice@club.test", "../bob", "élise", "a" * 64, "$(id)", "a\nb", "xn--bcher-kva"]
-RESERVED = ["postmaster", "WWW", "mail", "autoconfig", "root"]
+BAD_NAMES = ["", "-alice", "al ice", "../bob", "élise", "$(id)", "a\nb"]
 
 pytestmark = [pytest.mark.usefixtures("alice", "bob"), pytest.mark.once]
 
@@ -46,14 +48,9 @@ def test_a_name_that_is_no_label_is_refused(untouched: System, name: str) -> Non
     refused(untouched.cli.run("account", "create", "--json", "--", name), 2)
 
 
-@pytest.mark.parametrize("name", RESERVED)
-def test_a_name_that_is_reserved_is_refused(untouched: System, name: str) -> None:
-    refused(untouched.cli.run("account", "create", name, "--json"), 2)
-
-
-@pytest.mark.parametrize("password", ["", "\n", "short\n", "1234567\n", "x" * 5000 + "\n", "tab\tand\x01control\n"])
+@pytest.mark.parametrize("password", ["", "x" * 5000 + "\n", "tab\tand\x01control\n"])
 def test_a_password_that_cannot_be_is_refused(untouched: System, password: str) -> None:
-    """Empty, too short, too long, with control characters; when creating and when changing."""
+    """None, too long, with control characters; when creating and when changing."""
     refused(untouched.cli.run("account", "create", "newcomer", "--password-stdin", stdin=password), 2)
     refused(untouched.cli.run("account", "passwd", "alice", "--password-stdin", stdin=password), 2)
 
@@ -63,16 +60,13 @@ def test_a_password_that_cannot_be_is_refused(untouched: System, password: str) 
     [
         None,
         b"",
-        b"not a key\n",
-        b"ssh-ed25519 AAAA\n",
         b"-----BEGIN OPENSSH PRIVATE KEY-----\nx\n-----END OPENSSH PRIVATE KEY-----\n",
         b"\xff\xfe\x00\x01",
-        b'command="id" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKp\n',
         b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKp\nssh-rsa x\n",
     ],
 )
 def test_a_file_that_is_no_public_key_is_refused(untouched: System, tmp_path: Path, content: bytes | None) -> None:
-    """Missing, empty, garbage, a private key, binary, with options, a good line and a bad one."""
+    """Missing, empty, a private key, binary, two lines that are none."""
     file = tmp_path / "key.pub"
     if content is not None:
         file.write_bytes(content)
@@ -84,12 +78,7 @@ def test_a_file_that_is_no_public_key_is_refused(untouched: System, tmp_path: Pa
     "options",
     [
         ["--memory", "lots"],
-        ["--memory", "1k"],
         ["--memory", "-5m"],
-        ["--memory", "1048576g"],
-        ["--quota", "lots"],
-        ["--quota", "1k"],
-        ["--stack", "sendmail"],
         ["--no-such-option"],
         ["another-name"],
     ],
@@ -106,24 +95,12 @@ def test_an_option_that_cannot_be_is_refused(untouched: System, options: list[st
         (["account", "delete", "nobody", "--yes"], 3),
         (["account", "delete", "nobody", "--yes", "--purge"], 3),
         (["account", "show", "nobody"], 3),
-        (["account", "passwd", "nobody"], 3),
-        (["account", "undelete", "nobody"], 3),
-        (["account", "set", "nobody", "--memory", "128m"], 3),
-        (["account", "set", "alice", "--quota", "9m"], 2),
         (["account", "delete", "alice"], 2),
         (["account", "set", "alice"], 2),
-        (["alias", "delete", "nobody"], 3),
-        (["alias", "add", "contact", "nobody"], 3),
         (["alias", "add", "contact", "nobody@club.test"], 3),
         (["alias", "add", "contact", "not an address"], 2),
-        (["alias", "add", "contact@elsewhere.test", "alice"], 2),
-        (["alias", "add", "contact+tag", "alice"], 2),
         (["alias", "add", "alice", "bob"], 4),
-        (["alias", "add", "circle", "circle"], 3),
-        (["alias", "add", "contact"], 2),
         (["no-such-command"], 2),
-        (["account", "no-such-command"], 2),
-        (["status", "--no-such-option"], 2),
     ],
 )
 def test_what_is_not_there_or_there_already_has_its_own_code(
@@ -132,9 +109,7 @@ def test_what_is_not_there_or_there_already_has_its_own_code(
     refused(untouched.cli.run(*arguments), code)
 
 
-@pytest.mark.parametrize(
-    "domain", ["", "localhost", "not a domain", "club..test", "-club.test", "club.test/x", "a" * 70]
-)
+@pytest.mark.parametrize("domain", ["", "not a domain", "-club.test"])
 def test_a_domain_that_cannot_be_is_refused(system: System, tmp_path: Path, domain: str) -> None:
     elsewhere = Cli(tmp_path / "state", f"{system.cli.instance}x")
     refused(elsewhere.run("up", "--", domain), 2)
@@ -146,9 +121,6 @@ def test_a_domain_that_cannot_be_is_refused(system: System, tmp_path: Path, doma
     [
         ["--port-base", "70000"],
         ["--port-base", "-1"],
-        ["--port-base", "x"],
-        ["--bind", "localhost"],
-        ["--resolver", "x"],
     ],
 )
 def test_an_option_of_up_that_cannot_be_is_refused(system: System, tmp_path: Path, options: list[str]) -> None:

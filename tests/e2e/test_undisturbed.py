@@ -1,4 +1,4 @@
-"""Nobody notices while accounts come and go."""
+"""Nobody notices while accounts come and go, and meanwhile those that have nothing to do come to rest."""
 
 import imaplib
 import threading
@@ -10,12 +10,34 @@ from contextlib import contextmanager
 from functools import partial
 
 import pytest
+from docker.models.containers import Container
 from tests.e2e.support.mail import smtp
 from tests.e2e.support.system import Account, System
+from tests.e2e.support.wait import until
 
 pytestmark = pytest.mark.once
 
 INTERVAL = 0.1
+SHARED = {"s6-svscan", "s6-supervise", "s6-log", "master", "qmgr", "tcpserver"}
+LISTENERS = {"classic": SHARED | {"couriertcpd", "authdaemond"}, "dovecot": SHARED | {"dovecot", "anvil", "log"}}
+
+
+def processes(container: Container) -> set[str]:
+    titles, rows = (container.top(ps_args="-o pid,comm")[key] for key in ("Titles", "Processes"))
+    return {row[titles.index("COMMAND")] for row in rows}
+
+
+@pytest.fixture(scope="module")
+def idle(system: System) -> dict[str, Account]:
+    """An account of each stack; mail has come and been read, and nothing follows."""
+    made = {stack: system.create(f"idle-{stack}", "--stack", stack) for stack in LISTENERS}
+    for account in made.values():
+        system.wait_for(account, system.post(account.address))
+    return made
+
+
+def at_rest(container: Container, expected: set[str]) -> bool:
+    return processes(container) == expected
 
 
 class Probe:
@@ -81,6 +103,7 @@ def come_and_go(system: System, number: int) -> None:
     system.cli.ok("account", "delete", f"guest{number}", "--purge", "--yes")
 
 
+@pytest.mark.usefixtures("idle")
 def test_existing_addresses_are_accepted_while_twenty_accounts_are_created_and_deleted(
     system: System, alice: Account, bob: Account
 ) -> None:
@@ -96,3 +119,19 @@ def test_existing_addresses_are_accepted_while_twenty_accounts_are_created_and_d
     assert set(imap.answers) == {"OK"}, imap.answers
     assert mx.answers["250"] > 100
     assert session.answers["250"] > 100
+
+
+def test_an_account_at_rest_keeps_only_what_listens(system: System, idle: dict[str, Account]) -> None:
+    """All the rest ends by itself, soon after the next health check."""
+    for stack, account in idle.items():
+        container, expected = system.engine.account(account.name), LISTENERS[stack]
+        until(partial(at_rest, container, expected), f"nothing but {sorted(expected)}", 120)
+    for account in idle.values():
+        system.wait_for(account, system.post(account.address))
+
+
+def test_nobody_hears_of_the_ending_of_what_is_not_needed(system: System, idle: dict[str, Account]) -> None:
+    for account in idle.values():
+        log = system.engine.account(account.name).logs().decode()
+        assert "killed by signal" not in log
+        assert "rip=127." not in log

@@ -43,9 +43,14 @@ def said_what_and_what_next(answer):
         ["account", "create", "alice", "--stack", "nonsense"],
         ["account", "create", "alice", "--memory", "much"],
         ["account", "create", "alice", "--memory", "1m"],
+        ["account", "create", "alice", "--memory", "1k"],
+        ["account", "create", "alice", "--memory", "-5m"],
+        ["account", "create", "alice", "--memory", "1048576g"],
         ["account", "create", "alice", "--memory", ""],
         ["account", "create", "alice", "--quota", "lots"],
         ["account", "create", "alice", "--quota", "1m"],
+        ["account", "create", "alice", "--quota", "1k"],
+        ["account", "set", "bob", "--quota", "9m"],
         ["account", "set", "bob", "--quota", "-1g"],
         ["account", "set", "bob", "--internet", "some"],
         ["account", "set", "bob", "--messages-per-hour", "0"],
@@ -58,15 +63,35 @@ def said_what_and_what_next(answer):
         ["account", "create", "alice", "--connections", "9999999999"],
         ["account", "create", "alice", "--ssh-key", "/nonexistent"],
         ["account", "create", "-a-"],
+        ["account", "create", ""],
+        ["account", "create", "al ice"],
+        ["account", "create", "alice@example.org"],
+        ["account", "create", "../bob"],
+        ["account", "create", "élise"],
+        ["account", "create", "a" * 64],
+        ["account", "create", "$(id)"],
+        ["account", "create", "a\nb"],
+        ["account", "create", "xn--bcher-kva"],
         ["account", "create", "postmaster"],
+        ["account", "create", "WWW"],
+        ["account", "create", "mail"],
+        ["account", "create", "autoconfig"],
+        ["account", "create", "root"],
         ["account", "create", "a.b"],
         ["account", "set", "bob"],
         ["account", "set", "bob", "--stack", "nonsense"],
         ["account", "delete", "bob"],
         ["alias", "add", "a+b", "bob"],
+        ["alias", "add", "contact@elsewhere.test", "bob"],
         ["alias", "add", "team", "x y@z.example"],
         ["down", "--purge"],
         ["up", "nodots"],
+        ["up", ""],
+        ["up", "not a domain"],
+        ["up", "example..org"],
+        ["up", "--", "-example.org"],
+        ["up", "example.org/x"],
+        ["up", "a" * 70],
         ["up", "example.org", "--bind", "nowhere"],
         ["up", "example.org", "--resolver", "nowhere"],
         ["up", "example.org", "--port-base", "-1"],
@@ -87,7 +112,7 @@ def test_bad_usage_and_bad_input_end_with_2_in_two_lines_and_change_nothing(mail
     assert system.state() == before
 
 
-@pytest.mark.parametrize("password", ["", "\n", "short\n", "x" * 300])
+@pytest.mark.parametrize("password", ["", "\n", "short\n", "1234567\n", "x" * 300, "tab\tand\x01control\n"])
 def test_bad_passwords_end_with_2(mailpod, system, monkeypatch, password):
     system.up("bob")
     before = system.state()
@@ -115,6 +140,8 @@ def test_bad_passwords_end_with_2(mailpod, system, monkeypatch, password):
         ["account", "app-password", "revoke", "bob", "phone"],
         ["alias", "delete", "nobody"],
         ["alias", "add", "team", "nobody"],
+        ["alias", "add", "team", "nobody@example.org"],
+        ["alias", "add", "team", "team"],
     ],
 )
 def test_no_such_thing_ends_with_3(mailpod, system, arguments):
