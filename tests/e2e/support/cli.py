@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -84,6 +85,19 @@ class Cli:
         result = self.run(*arguments, stdin=stdin, program=program, seconds=seconds)
         assert result.code == 0, f"{result.command} ended with {result.code}:\n{result.out}\n{result.err}"
         return result
+
+    def destroy(self, accounts: list[str]) -> None:
+        """Destroy accounts quickly, see `tests.e2e.support.leaving`."""
+        program = [sys.executable, "-m", "tests.e2e.support.leaving", str(self.state), self.instance]
+        done = subprocess.run(
+            [*self.within, *program, *accounts],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            env={**self.environment, "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"},
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
 
     @contextmanager
     def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
