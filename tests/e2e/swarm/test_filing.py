@@ -9,7 +9,8 @@ from tests.e2e.support.system import System
 from tests.e2e.support.wait import until
 
 
-@pytest.mark.once
+# The other system is the one that runs in this process in any case.
+@pytest.mark.stack("classic")
 def test_from_a_swarm_to_one_engine_and_back(swarm: SwarmSystem, system: System, tmp_path: Path) -> None:
     faye = swarm.create("faye", "--node", "node3")
     word = swarm.post(faye.short_address)
