@@ -17,8 +17,8 @@ MOST = 0.4
 HOW = (
     "Two systems beside each other that differ in main's image alone: in that of the column of the baseline Postfix "
     "asks the filter of who writes as whom, and not Rspamd. Inward as in `throughput`, {count:,} messages, {times} "
-    "times, alternately. From account to account: sendmail(1) in an account, ten at a time, {count:,} messages of 4 kB, which "
-    "main signs twice; a second from the first until the last file is in the other account's `new`."
+    "times, alternately. From account to account: sendmail(1) in an account, ten at a time, {count:,} messages of 4 "
+    "kB, which main signs twice; a second from the first until the last file is in the other account's `new`."
 )
 _PLAIN = """FROM {image}
 RUN postconf -e 'smtpd_milters = unix:/run/identity/milter' 'non_smtpd_milters ='

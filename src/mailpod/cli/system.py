@@ -231,7 +231,7 @@ def _relay_as_json(system: System) -> dict[str, Any] | None:
 
 def _tell_of_system(system: System) -> None:
     output.line(f"{system.domain}: webmail at {system.webmail()}")
-    if not system.ipv6_routed:
+    if not (system.ipv6_routed or system.prefixes):
         output.line("accounts are not reachable from outside over IPv6: no --ipv6-prefix was given to mailpod up")
     if system.relay_host:
         login = f" as {system.relay_user}" if system.relay_user else ""

@@ -102,7 +102,12 @@ def _tmpfs(text: str) -> dict[str, Any]:
 
 
 def _network(network: Mapping[str, Any], *, encrypted: bool) -> dict[str, Any]:
-    """One across all machines, which helpers of the control plane can join; of IPv4 alone, as overlay networks are."""
+    """One across all machines, which helpers of the control plane can join; of IPv4 alone, as overlay networks are.
+
+    One that is not the stack's own stays what it is.
+    """
+    if network.get("external"):
+        return dict(network)
     first = network["ipam"]["config"][0]["subnet"]
     kept = {key: value for key, value in network.items() if key in {"name", "labels"}}
     options = {"driver_opts": {"encrypted": "true"}} if encrypted else {}

@@ -26,15 +26,22 @@ def compose_override(system: System, *, guarded: bool) -> str:
         main["ports"] = [f"[::]::{port}" for port in (*PORTS.values(), 22)]
         nameserver["ports"] = [f"[::]::{DNS_PORT}/{protocol}" for protocol in ("tcp", "udp")]
     more = list(enumerate(layout.desired_networks(system)))[1:]
-    if more:
-        main["networks"] = {one.name: _attached(system, index) for index, one in more}
+    attached: dict[str, object] = {one.name: _attached(system, index) for index, one in more}
+    there: dict[str, object] = {one.name: _network(system, one) for _, one in more}
+    if local := layout.local_network(system, system.main_node):
+        # Where it gives itself the address, before it gives up the right to (images/main/init/init).
+        main |= {"cap_add": ["NET_ADMIN", "SETPCAP"], "environment": {"MAILPOD_IPV6": layout.main_ipv6(system)}}
+        attached[local] = {}
+        there[local] = {"external": True, "name": local}
+    if attached:
+        main["networks"] = attached
     told = {"main": main, "dns": nameserver, "antivirus": antivirus}
     services = {name: one for name, one in told.items() if one}
     if not services:
         return ""
     document: dict[str, object] = {"services": services}
-    if more:
-        document["networks"] = {one.name: _network(system, one) for _, one in more}
+    if there:
+        document["networks"] = there
     return json.dumps(document, indent=2) + "\n"
 
 

@@ -127,6 +127,14 @@ def main_addresses(system: System, index: int) -> tuple[str, str]:
     return str(ipv4), str(ipv6)
 
 
+def main_ipv6(system: System) -> str:
+    """Main's own address for the outside; empty where it has none."""
+    if system.engine == "swarm":
+        prefix = system.prefixes.get(system.main_node)
+        return str(networks.main_addresses(system.networks[0], prefix, 0)[1]) if prefix else ""
+    return main_addresses(system, 0)[1] if system.ipv6_routed else ""
+
+
 def public_ipv6(system: System, account: Account) -> str:
     """The account's address if the outside can reach it; else empty."""
     return account_ipv6(system, account) if system.engine == "swarm" or system.ipv6_routed else ""
@@ -134,7 +142,7 @@ def public_ipv6(system: System, account: Account) -> str:
 
 def public_addresses(system: System) -> tuple[str, ...]:
     """Main's addresses for the outside, as far as they are known."""
-    return (*_public_ipv4(system), *((main_addresses(system, 0)[1],) if routed(system) else ()))
+    return (*_public_ipv4(system), *filter(None, (main_ipv6(system),)))
 
 
 def nameserver_addresses(system: System) -> tuple[str, ...]:

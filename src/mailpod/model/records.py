@@ -119,6 +119,7 @@ class System(_Record):
         ipv6_routed: the outside reaches that prefix: the operator has it routed to the host.
         networks: the IPv4 subnet of each of its networks; see `mailpod.model.networks`.
         prefixes: by the name of a Swarm's machine, the IPv6 prefix that is routed to it.
+        main_node: the name of the Swarm's machine that main is on; empty on one engine.
         drained: names of a Swarm's machines that take no accounts.
         engine: what runs it.
         encrypted: a Swarm encrypts packets between its machines: their kernels can.
@@ -150,6 +151,7 @@ class System(_Record):
     networks: tuple[str, ...] = ()
     prefixes: dict[str, str] = {}
     encrypted: bool = False
+    main_node: str = ""
     drained: tuple[str, ...] = ()
     retention: timedelta = DEFAULT_RETENTION
     running: bool = True

@@ -115,6 +115,7 @@ def deploy(context: Context, on: MainImages | None = None) -> None:
 
 def _run_main(context: Context, on: MainImages | None = None) -> None:
     networks.ensure(context)
+    networks.place_main(context)
     networks.choose_encryption(context)
     _write_main_secrets(context)
     if networks.differ(context):

@@ -73,7 +73,7 @@ def _fits_swarm(context: Context) -> None:
         )
     if system.ipv6_routed:
         raise MailpodError(
-            f"{system.ipv6_subnet} is routed to main too, and on a Swarm prefixes are for accounts alone",
+            f"{system.ipv6_subnet} is the system's, and on a Swarm each machine has a prefix of its own",
             f"give it up first: mailpod up {system.domain} --ipv6-prefix none; afterwards see: mailpod node set --help",
         )
 
@@ -85,7 +85,7 @@ def _fits_docker(context: Context) -> None:
     if system.prefixes:
         name = min(system.prefixes)
         raise MailpodError(
-            f"the accounts on {name} have addresses of {system.prefixes[name]}",
+            f"what is on {name} has addresses of {system.prefixes[name]}",
             f"give them up first: mailpod node set {name} --ipv6-prefix none",
         )
     here = next(machine.name for machine in context.engine.machines() if machine.here)

@@ -68,6 +68,14 @@ def choose_encryption(context: Context) -> None:
         context.adopt(context.system.model_copy(update={"encrypted": can}))
 
 
+def place_main(context: Context) -> None:
+    """Write down which machine of a Swarm main is on, whose prefix is main's too."""
+    swarm = context.system.engine == "swarm"
+    here = next(one.name for one in context.engine.machines() if one.here) if swarm else ""
+    if here != context.system.main_node:
+        context.adopt(context.system.model_copy(update={"main_node": here}))
+
+
 def ensure_local(context: Context) -> None:
     """Give each machine of a Swarm that has an IPv6 prefix a network with it."""
     system = context.system

@@ -6,13 +6,14 @@ from mailpod.model import layout
 from mailpod.model.errors import InvalidInput, NotFound
 from mailpod.model.networks import routed_prefix
 from mailpod.services.context import Context
+from mailpod.services.installation import deploy
 from mailpod.services.networks import ensure_local
 from mailpod.services.nodes import require_swarm
 from mailpod.services.reconcile import converge
 
 
 def set_prefix(context: Context, node: str, wanted: str) -> None:
-    """Give a machine a prefix that is routed to it, or `none`; accounts are made anew where their addresses change.
+    """Give a machine a prefix that is routed to it, or `none`; what is on it is made anew if its address changes.
 
     Raises:
         NotFound: there is no such machine.
@@ -31,6 +32,9 @@ def set_prefix(context: Context, node: str, wanted: str) -> None:
                 raise InvalidInput(f"{prefix} overlaps {other}, which is {name}'s", "give each machine its own prefix")
         context.adopt(context.system.model_copy(update={"prefixes": {**others, node: prefix} if prefix else others}))
         context.progress(f"the accounts on {node} have addresses {_of(context, node)}")
+        if node == context.system.main_node:
+            context.progress("so has main, which is made anew")
+            deploy(context)
         ensure_local(context)
         converge(context)
 
