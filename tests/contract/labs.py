@@ -15,7 +15,8 @@ import pytest
 from docker.models.containers import Container
 from tests.e2e.support.cluster import Cluster, cluster
 from tests.e2e.support.wait import until
-from tests.fakes.engine import FakeEngine, World
+from tests.fakes.engine import FakeEngine
+from tests.fakes.world import World
 
 from mailpod.engine.docker import DockerEngine
 from mailpod.engine.port import Engine

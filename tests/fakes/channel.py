@@ -5,7 +5,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-from tests.fakes.engine import Container, World
+from tests.fakes.world import Container, World
 
 from mailpod.model.archive import File
 from mailpod.model.errors import MailpodError

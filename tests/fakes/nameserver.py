@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from tests.fakes.engine import World
+from tests.fakes.world import World
 
 from mailpod.model.layout import nameserver_container
 from mailpod.model.zone import Record

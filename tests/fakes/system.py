@@ -14,9 +14,10 @@ import pytest
 from cryptography import x509
 from tests.fakes.acme import FakeAcme
 from tests.fakes.channel import FakeChannel
-from tests.fakes.engine import FakeEngine, World
+from tests.fakes.engine import FakeEngine
 from tests.fakes.nameserver import FakeNameserver
 from tests.fakes.steps import Steps, count_writes
+from tests.fakes.world import World
 
 from mailpod.model import layout, relay_host, state_copy, web
 from mailpod.model.dkim import SigningKey, SigningKeys

@@ -2,8 +2,9 @@ import dataclasses
 import shutil
 
 import pytest
-from tests.fakes.engine import FakeEngine, World
+from tests.fakes.engine import FakeEngine
 from tests.fakes.steps import Steps
+from tests.fakes.world import World
 
 from mailpod.model.errors import MailpodError
 from mailpod.services import images

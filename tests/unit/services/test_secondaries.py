@@ -1,8 +1,8 @@
 """Secondaries come and go with their keys, and the zone names them."""
 
 import pytest
-from tests.fakes.engine import World
 from tests.fakes.system import FakeSystem
+from tests.fakes.world import World
 
 from mailpod.model.errors import AlreadyExists, InvalidInput, MailpodError, NotFound
 from mailpod.services import installation, secondaries

@@ -6,7 +6,7 @@ import threading
 from datetime import timedelta
 
 import pytest
-from tests.fakes.engine import Container
+from tests.fakes.world import Container
 
 from mailpod.host import kernel, limits
 from mailpod.model import layout
