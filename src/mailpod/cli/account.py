@@ -10,7 +10,7 @@ from mailpod.cli.node import complete_node
 from mailpod.cli.state import context
 from mailpod.model.errors import InvalidInput
 from mailpod.model.records import DEFAULT_STACK, NO_QUOTA, Internet, Stack
-from mailpod.services import accounts, freezing
+from mailpod.services import accounts, freezing, rotating
 from mailpod.services.accounts import AccountView
 from mailpod.services.held_images import is_old
 from mailpod.services.passwords import generate_password
@@ -261,7 +261,7 @@ def set_(
 def rotate(name: Known, json: Json = False) -> None:
     """Replace the keys an account proves itself with to main and to clients; its password and SSH keys stay."""
     here = context()
-    account = accounts.rotate(here, name)
+    account = rotating.rotate(here, name)
     certificate.issue_for(here, account.name)
     if json:
         output.document({"name": account.name})

@@ -13,7 +13,17 @@ from tests.fakes.system import PASSWORD, FakeSystem, counting, fresh_copies
 from mailpod.model import layout
 from mailpod.model.errors import EngineUnreachable, MailpodError
 from mailpod.model.records import MIN_MEMORY, now
-from mailpod.services import accounts, aliases, freezing, installation, migrating, planning, reconcile, relay_host
+from mailpod.services import (
+    accounts,
+    aliases,
+    freezing,
+    installation,
+    migrating,
+    planning,
+    reconcile,
+    relay_host,
+    rotating,
+)
 from mailpod.services.upgrading import rollback, upgrade
 
 
@@ -62,7 +72,7 @@ OPERATIONS = {
     "passwd": lambda c: accounts.set_password(c, "alice", PASSWORD),
     "set": lambda c: accounts.change(c, "alice", memory=MIN_MEMORY),
     "set stack": lambda c: accounts.change(c, "alice", stack="dovecot"),
-    "rotate": lambda c: accounts.rotate(c, "alice"),
+    "rotate": lambda c: rotating.rotate(c, "alice"),
     "freeze": lambda c: freezing.freeze(c, "alice"),
     "thaw": lambda c: freezing.thaw(c, "cold"),
     "undelete what is frozen": lambda c: accounts.undelete(c, "ice"),

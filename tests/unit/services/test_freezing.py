@@ -3,7 +3,7 @@ from tests.fakes.system import PASSWORD
 
 from mailpod.model.errors import AlreadyExists, MailpodError, NotFound
 from mailpod.model.records import MIN_MEMORY, MIN_QUOTA
-from mailpod.services import accounts, app_passwords, freezing, installation
+from mailpod.services import accounts, app_passwords, freezing, installation, rotating
 from mailpod.services.status import status
 
 
@@ -101,7 +101,7 @@ def test_what_needs_it_running_is_refused(frozen):
     for call in (
         lambda: accounts.set_password(frozen.process(), "alice", PASSWORD),
         lambda: accounts.change(frozen.process(), "alice", stack="classic"),
-        lambda: accounts.rotate(frozen.process(), "alice"),
+        lambda: rotating.rotate(frozen.process(), "alice"),
         lambda: app_passwords.views(frozen.process(), "alice"),
     ):
         with pytest.raises(MailpodError, match="is frozen since") as refused:

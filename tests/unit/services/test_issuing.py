@@ -16,6 +16,7 @@ from mailpod.services import (
     installation,
     issuing,
     proving,
+    rotating,
     tending,
 )
 from mailpod.services.acme import Unusable
@@ -269,7 +270,7 @@ def test_what_was_had_before_a_crash_is_handed_over_by_tend(served, monkeypatch)
 
 def test_a_key_that_was_replaced_meanwhile_does_not_come_back(served):
     asking(served, "alice")
-    served.acme.looks = lambda _challenges: accounts.rotate(served.process(), "alice")
+    served.acme.looks = lambda _challenges: rotating.rotate(served.process(), "alice")
     issue_for(served.process(), "alice")
     assert "its key was replaced meanwhile" in served.said[-1]
     assert views(served)["alice"].state == "waiting"
@@ -299,7 +300,7 @@ def test_an_account_that_may_have_been_robbed_gets_another_key(served):
     asking(served, "alice")
     issue_due(served.process())
     keys = [served.process().account_certificate(served.store.account("alice")).key]
-    accounts.rotate(served.process(), "alice")
+    rotating.rotate(served.process(), "alice")
     keys.append(served.process().account_certificate(served.store.account("alice")).key)
     assert keys[1] in shown_by(served, "alice")
     freezing.freeze(served.process(), "alice")

@@ -4,7 +4,7 @@ import pytest
 from tests.fakes.system import PASSWORD
 
 from mailpod.model.errors import MailpodError
-from mailpod.services import accounts, app_passwords, freezing, installation
+from mailpod.services import accounts, app_passwords, freezing, installation, rotating
 from mailpod.services.status import status
 
 SINCE = "2030-01-01T00:00:00Z"
@@ -56,7 +56,7 @@ def test_what_has_gone_meanwhile_is_made_once_its_machine_is_back(system, bob):
     [
         lambda context: accounts.set_password(context, "bob", "correct horse battery"),
         lambda context: accounts.change(context, "bob", memory=512 << 20),
-        lambda context: accounts.rotate(context, "bob"),
+        lambda context: rotating.rotate(context, "bob"),
         lambda context: app_passwords.add(context, "bob", "phone", "all"),
         lambda context: installation.down(context, purge=True),
     ],

@@ -5,7 +5,7 @@ from tests.fakes.steps import Steps
 
 from mailpod.model.errors import MailpodError, NotFound
 from mailpod.model.records import MIN_MEMORY
-from mailpod.services import accounts, installation
+from mailpod.services import accounts, installation, rotating
 
 
 def relay_secret(system, name):
@@ -20,7 +20,7 @@ def test_rotate_replaces_what_the_account_proves_itself_with(system):
     before, tables, secret = system.files_of(account), system.tables(), relay_secret(system, "alice")
     container = system.world.containers["mailpod-alice"]
     steps = Steps()
-    accounts.rotate(system.process(steps), "Alice")
+    rotating.rotate(system.process(steps), "Alice")
     after = system.files_of(account)
     changed = {path for path in after if after[path] != before[path]}
     assert changed == {"etc/tls/key.pem", "etc/tls/shown.pem", "etc/tls/cert.pem", "etc/relay/sasl_passwd", "etc/quota"}
@@ -39,7 +39,7 @@ def test_an_account_that_does_not_answer_loses_its_old_credential_all_the_same(s
     steps = Steps()
     steps.break_once("channel alice deploy", MailpodError("no", "try again"))
     with pytest.raises(MailpodError):
-        accounts.rotate(system.process(steps), "alice")
+        rotating.rotate(system.process(steps), "alice")
     assert system.tables()["dovecot/relay"] != old
     installation.apply(system.process())
     system.check_converged()
@@ -49,7 +49,7 @@ def test_rotate_of_nobody_changes_nothing(system):
     system.up("alice")
     before = system.state()
     with pytest.raises(NotFound):
-        accounts.rotate(system.process(), "nobody")
+        rotating.rotate(system.process(), "nobody")
     assert system.state() == before
 
 
