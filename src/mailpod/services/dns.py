@@ -23,6 +23,11 @@ def own_file(context: Context) -> Path:
     return context.store.folder / "dns" / "records.zone"
 
 
+def published_file(context: Context) -> Path:
+    """What whoever serves the zone elsewhere was sent, as a master file: nothing else in that zone is ours."""
+    return context.store.folder / "dns" / "published.zone"
+
+
 def records(context: Context) -> list[Record]:
     """All records of the zone, by name; where the operator has records of a name and type, those alone.
 

@@ -47,11 +47,6 @@ class Published:
     changes: list[Change]
 
 
-def published_file(context: Context) -> Path:
-    """What was sent before, as a master file: of what else is in that zone nothing is ours."""
-    return context.store.folder / "dns" / "published.zone"
-
-
 def require_elsewhere(context: Context) -> None:
     """Refuse to publish what the system serves itself; raises `InvalidInput`."""
     if context.system.dns == "built-in":
@@ -94,7 +89,7 @@ def publish(
     require_elsewhere(context)
     with context.store.lock("dns"):
         wanted = sets(dns.records(context))
-        path = published_file(context)
+        path = dns.published_file(context)
         before = sets(parsed(path.read_text(), context.system.domain)) if path.exists() else {}
         ours = {key: before.get(key, frozenset()) | wanted.get(key, frozenset()) for key in {**before, **wanted}}
         changes = _changes(there.held(ours), ours, wanted)

@@ -11,9 +11,8 @@ from mailpod.model.depot import MISSING, DepotError
 from mailpod.model.errors import MailpodError
 from mailpod.model.records import Account, Alias
 from mailpod.model.tables import split_tag
-from mailpod.services import depots
+from mailpod.services import depots, dns
 from mailpod.services.context import Context
-from mailpod.services.dns_publish import published_file
 from mailpod.waiting import until
 
 # Postfix's queue manager remembers for half a minute where an address led.
@@ -107,7 +106,7 @@ def _in_dns(context: Context, account: Account) -> list[str]:
     fqdn = account.fqdn(context.system.domain)
     if context.system.dns == "built-in":
         return context.nameserver.below(fqdn)
-    path = published_file(context)
+    path = dns.published_file(context)
     lines = path.read_text().splitlines() if path.exists() else []
     names = {line.partition(" ")[0].rstrip(".") for line in lines}
     return [f"{name}, until: mailpod dns publish" for name in names if name == fqdn or name.endswith(f".{fqdn}")]

@@ -2,6 +2,7 @@ import io
 import json
 import os
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -55,6 +56,14 @@ def test_help_and_version(capsys):
         assert "Usage: mailpod" in capsys.readouterr().out
     assert run(["--version"]) == 0
     assert capsys.readouterr().out == f"mailpod {__version__}\n"
+
+
+def test_what_asks_no_name_server_does_not_wait_for_the_library(tmp_path):
+    script = "import sys; from mailpod.cli.app import run; run(sys.argv[1:]); print('dns.message' in sys.modules)"
+    listing = [sys.executable, "-c", script, "account", "list", "--state", str(tmp_path)]
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(listing, env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr.splitlines()[0]) == ("False\n", f"mailpod: no mail system in {tmp_path}")
 
 
 @pytest.mark.parametrize("arguments", [[], ["account"], ["alias"]])

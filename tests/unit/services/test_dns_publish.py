@@ -84,7 +84,7 @@ def test_a_dry_run_changes_nothing(context, server):
     before = dict(server.zone)
     assert dns_publish.publish(context, server, dry_run=True).changes
     assert server.zone == before
-    assert not dns_publish.published_file(context).exists()
+    assert not dns.published_file(context).exists()
 
 
 @pytest.fixture
@@ -151,4 +151,4 @@ def test_what_is_served_here_is_not_sent(system, server):
 def test_a_purge_forgets_what_was_sent(system, context, server):
     dns_publish.publish(context, server)
     installation.down(system.process(), purge=True)
-    assert not dns_publish.published_file(context).exists()
+    assert not dns.published_file(context).exists()
