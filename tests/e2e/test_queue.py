@@ -103,7 +103,7 @@ def test_mail_for_an_account_that_is_stopped_waits_in_main(undamaged: System) ->
     with undamaged.mx() as session:
         session.send_message(travelled)
     undamaged.put_off(account.address)
-    for _ in range(4):
+    for _ in range(3):
         undamaged.retry_now()
         undamaged.put_off(account.address)
     states = {one["name"]: one for one in undamaged.cli.ok("status", "--json").json()["accounts"]}
