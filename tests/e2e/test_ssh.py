@@ -1,5 +1,6 @@
 """SSH: into one's own account through main, as an unprivileged user, and nowhere else."""
 
+import errno
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,17 @@ def pablo(system: System, tmp_path_factory: pytest.TempPathFactory) -> Person:
 def test_the_owner_gets_a_shell_as_an_unprivileged_user(olga: Person) -> None:
     assert olga.ssh.ok(olga.account, "id -un; id -u; pwd").split() == ["box", "1000", "/data/home"]
     assert "Maildir" in olga.ssh.ok(olga.account, "ls")
+
+
+def test_the_owner_takes_no_file_out_of_the_limit_of_the_volume(olga: Person) -> None:
+    """Project quotas go by a file's project and a folder's flags: he may set neither (FS_IOC_FSSETXATTR, FS_IOC_SETFLAGS)."""
+    script = (
+        'open(my $file, ">", "mine") or die; '
+        'for my $request (0x401c5820, 0x40086602) { my $new = pack("L7", 0x40); '
+        'print ioctl($file, $request, $new) ? "done" : $! + 0, " "; }'
+    )
+    eperm = str(errno.EPERM)
+    assert olga.ssh.ok(olga.account, f"perl -e '{script}'").split() == [eperm, eperm]
 
 
 def test_scp_and_sftp_carry_files_both_ways(olga: Person, tmp_path: Path) -> None:
