@@ -40,7 +40,8 @@ def test_the_owner_gets_a_shell_as_an_unprivileged_user(olga: Person) -> None:
 
 
 def test_the_owner_takes_no_file_out_of_the_limit_of_the_volume(olga: Person) -> None:
-    """Project quotas go by a file's project and a folder's flags: he may set neither (FS_IOC_FSSETXATTR, FS_IOC_SETFLAGS)."""
+    """Project quotas go by a file's project and a folder's flags: he may set neither."""
+    # linux/fs.h calls them FS_IOC_FSSETXATTR and FS_IOC_SETFLAGS
     script = (
         'open(my $file, ">", "mine") or die; '
         'for my $request (0x401c5820, 0x40086602) { my $new = pack("L7", 0x40); '
