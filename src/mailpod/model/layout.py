@@ -131,7 +131,7 @@ def main_ipv6(system: System) -> str:
     """Main's own address for the outside; empty where it has none."""
     if system.engine == "swarm":
         prefix = system.prefixes.get(system.main_node)
-        return str(networks.main_addresses(system.networks[0], prefix, 0)[1]) if prefix else ""
+        return str(networks.claimed_main_address(prefix)) if prefix else ""
     return main_addresses(system, 0)[1] if system.ipv6_routed else ""
 
 

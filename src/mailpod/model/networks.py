@@ -80,6 +80,11 @@ def main_addresses(ipv4: str, prefix: str, index: int) -> tuple[IPv4Address, IPv
     return IPv4Network(ipv4)[2], ipv6_subnet(prefix, index)[2]
 
 
+def claimed_main_address(prefix: str) -> IPv6Address:
+    """Main's on a Swarm's machine with this prefix: below all accounts', and far above what the engine counts up to."""
+    return ipv6_subnet(prefix, 0)[(1 << 32) - 1]
+
+
 def nameserver_addresses(ipv4: str, prefix: str) -> tuple[IPv4Address, IPv6Address]:
     """The name server's two addresses on the first network, whose IPv4 subnet is `ipv4`: next to main's."""
     return IPv4Network(ipv4)[3], ipv6_subnet(prefix, 0)[3]

@@ -6,7 +6,7 @@ from mailpod.model import layout
 from mailpod.model.errors import InvalidInput, NotFound
 from mailpod.model.networks import routed_prefix
 from mailpod.services.context import Context
-from mailpod.services.installation import deploy
+from mailpod.services.installation import deploy, undone_on_failure
 from mailpod.services.networks import ensure_local
 from mailpod.services.nodes import require_swarm
 from mailpod.services.reconcile import converge
@@ -30,12 +30,15 @@ def set_prefix(context: Context, node: str, wanted: str) -> None:
         for name, other in others.items():
             if prefix and IPv6Network(prefix).overlaps(IPv6Network(other)):
                 raise InvalidInput(f"{prefix} overlaps {other}, which is {name}'s", "give each machine its own prefix")
-        context.adopt(context.system.model_copy(update={"prefixes": {**others, node: prefix} if prefix else others}))
-        context.progress(f"the accounts on {node} have addresses {_of(context, node)}")
-        if node == context.system.main_node:
-            context.progress("so has main, which is made anew")
-            deploy(context)
-        ensure_local(context)
+        before = context.system
+        changed = before.model_copy(update={"prefixes": {**others, node: prefix} if prefix else others})
+        with undone_on_failure(context, before):
+            context.adopt(changed)
+            context.progress(f"what is on {node} has addresses {_of(context, node)}")
+            if node == before.main_node:
+                context.progress("main is made anew")
+                deploy(context)
+            ensure_local(context)
         converge(context)
 
 
