@@ -4,6 +4,8 @@ That command reads version 3 of the format (docs.docker.com, "Compose file versi
 have other names and some do not exist: a container's name, fixed addresses, an address to publish a port on.
 """
 
+import contextlib
+import hashlib
 import json
 import os
 import subprocess
@@ -12,6 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import docker.errors
 import yaml
 
 from mailpod.model.errors import EngineUnreachable, MailpodError
@@ -31,7 +34,6 @@ def translated(
     *,
     profiles: Collection[str] = (),
     encrypted: bool = False,
-    secrets: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """A Compose file in the words of a stack.
 
@@ -40,12 +42,8 @@ def translated(
         labels: more of them, by the service.
         profiles: services that are for a profile are there for these alone.
         encrypted: its networks encrypt what goes from one machine to another.
-        secrets: by the name that the file has for it, what the Swarm knows a secret by, if not by that.
     """
     result: dict[str, Any] = {"version": _VERSION, **document}
-    if "secrets" in document:
-        named = {name: {"name": other} for name, other in (secrets or {}).items()}
-        result["secrets"] = {name: {**one, **named.get(name, {})} for name, one in document["secrets"].items()}
     result["services"] = {
         name: _service(one, node, labels.get(name, {}))
         for name, one in document.get("services", {}).items()
@@ -114,6 +112,26 @@ def _network(network: Mapping[str, Any], *, encrypted: bool) -> dict[str, Any]:
     return {**kept, **options, "driver": "overlay", "attachable": True, "ipam": {"config": [{"subnet": first}]}}
 
 
+def with_named_secrets(document: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    """The document with secrets whose names tell their content: a Swarm's are never changed, only others given."""
+
+    def named(key: str, one: Mapping[str, Any]) -> dict[str, Any]:
+        path = one["file"].replace("${MAILPOD_STATE:?}", environment["MAILPOD_STATE"])
+        digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        return {**one, "name": f"{environment['MAILPOD_INSTANCE']}_{key}_{digest[:12]}"}
+
+    if "secrets" not in document:
+        return dict(document)
+    return {**document, "secrets": {key: named(key, one) for key, one in document["secrets"].items()}}
+
+
+def forget_secrets(api: Any, instance: str) -> None:  # noqa: ANN401  (the SDK's, with incomplete types)
+    """Remove the secrets of a stack that none of its services has any more; the Swarm keeps the others."""
+    for one in api.secrets(filters={"label": f"com.docker.stack.namespace={instance}"}):
+        with contextlib.suppress(docker.errors.APIError):
+            api.remove_secret(one["ID"])
+
+
 def deploy(
     compose_files: Sequence[Path], environment: Mapping[str, str], node: str, image_id: Callable[[str], str]
 ) -> None:
@@ -135,19 +153,11 @@ def deploy(
         for number, file in enumerate(compose_files):
             path = Path(folder) / f"{number}.json"
             document = yaml.safe_load(file.read_text())
-            told = translated(
-                document, node, labels, profiles=profiles, encrypted=encrypted, secrets=_secrets(environment)
-            )
-            path.write_text(json.dumps(told))
+            document = translated(document, node, labels, profiles=profiles, encrypted=encrypted)
+            path.write_text(json.dumps(with_named_secrets(document, environment)))
             words += ["--compose-file", str(path)]
         command = ["deploy", "--resolve-image", "never", "--prune", *words, environment["MAILPOD_INSTANCE"]]
         _run(command, {**environment, **digests})
-
-
-def _secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """Names of secrets that may come to hold something else: a Swarm's secret cannot be changed."""
-    digest = environment["MAILPOD_SECONDARIES"]
-    return {"dns_keys": f"{environment['MAILPOD_INSTANCE']}_dns_keys_{digest}"} if digest else {}
 
 
 def remove(instance: str) -> None:

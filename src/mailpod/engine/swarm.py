@@ -130,6 +130,7 @@ class SwarmEngine(Carrier, LogReader, EngineApi):
         instance = environment["MAILPOD_INSTANCE"]
         stack.deploy(compose_files, environment, self.here(), self.image_id)
         self._wait_until_runs(f"{instance}_main")
+        stack.forget_secrets(self._api, instance)
 
     def remove_main(self, compose_files: Sequence[Path], environment: Mapping[str, str]) -> None:  # noqa: ARG002
         """Stop and remove main and the networks, and what the system had before it was a Swarm's; volumes stay."""

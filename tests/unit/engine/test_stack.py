@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from mailpod.engine.stack import translated
+from mailpod.engine.stack import translated, with_named_secrets
 from mailpod.services.images import SOURCES
 
 # What `docker stack deploy` knows of a service (compose-spec's older form, version 3.9), as far as ours says any of it.
@@ -58,7 +58,13 @@ def test_what_is_for_a_profile_is_there_with_it_alone():
     assert set(ours(profiles=["antivirus"])["services"]["antivirus"]) <= KNOWN
 
 
-def test_a_secret_that_holds_something_else_has_another_name():
-    secrets = ours(secrets={"dns_keys": "mailpod_dns_keys_1234"})["secrets"]
-    assert secrets["dns_keys"] == {"file": "${MAILPOD_STATE:?}/secrets/main/dns_keys", "name": "mailpod_dns_keys_1234"}
-    assert "name" not in secrets["ssh_host_key"]
+def test_a_secret_that_holds_something_else_has_another_name(tmp_path):
+    path = tmp_path / "key"
+    document = {"secrets": {"dns_keys": {"file": "${MAILPOD_STATE:?}/key"}}}
+    names = []
+    for content in ("one", "other", "one"):
+        path.write_text(content)
+        told = with_named_secrets(document, {"MAILPOD_STATE": str(tmp_path), "MAILPOD_INSTANCE": "mailpod"})
+        names.append(told["secrets"]["dns_keys"]["name"])
+    assert names[0] == names[2] != names[1]
+    assert all(name.startswith("mailpod_dns_keys_") for name in names)
