@@ -12,6 +12,7 @@ from tests.e2e.support.swarm import SwarmSystem, running_swarm
 from tests.e2e.support.system import Account, Place, System, running_system
 
 from mailpod.model.records import DEFAULT_STACK, Stack
+from mailpod.services.images import ACCOUNT, BACKUP
 
 DOMAIN = "club.test"
 STACKS = sorted(get_args(Stack), key=lambda stack: stack != DEFAULT_STACK)
@@ -54,7 +55,7 @@ def system(stack: str, place: Place, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture(scope="session")
 def swarm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwarmSystem]:
     """The main system of guild.test on three machines, with accounts on all of them."""
-    with running_swarm(tmp_path_factory.mktemp("swarm")) as made:
+    with running_swarm(tmp_path_factory.mktemp("swarm"), more=[ACCOUNT["classic"], BACKUP]) as made:
         yield made
 
 

@@ -90,15 +90,24 @@ class Node(OwnEngine):
         command(*self.within_all, "mount", "--bind", self.url.removeprefix("unix://"), "/run/docker.sock")
 
     def start_ssh(self, authorized: str) -> None:
-        """An SSH server, which finds the node's engine where every engine is."""
+        """An SSH server with a key of its own, which finds the node's engine where every engine is."""
         (self._folder / "root/.ssh").mkdir(mode=0o700, exist_ok=True)
         (self._folder / "root/.ssh/authorized_keys").write_text(authorized)
         key = self._folder / "host_key"
+        for old in (key, key.with_suffix(".pub")):
+            old.unlink(missing_ok=True)
         command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
         configuration = self._folder / "sshd_config"
         configuration.write_text(f"HostKey {key}\nPidFile none\nPermitRootLogin prohibit-password\nUsePAM no\n")
         Path("/run/sshd").mkdir(exist_ok=True)
         self._ssh = subprocess.Popen([*self.within_all, "/usr/sbin/sshd", "-D", "-e", "-f", str(configuration)])
+
+    def set_up_anew(self, authorized: str) -> None:
+        """Give it another SSH host key, as a new installation does."""
+        assert self._ssh
+        self._ssh.kill()
+        self._ssh.wait(10)
+        self.start_ssh(authorized)
 
     def remove(self) -> None:
         """Take it away with all it holds."""

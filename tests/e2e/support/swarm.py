@@ -2,7 +2,7 @@
 
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from tests.e2e.support.world import World
 from mailpod.engine.docker import DockerEngine
 from mailpod.model.records import DEFAULT_STACK, EngineKind
 from mailpod.model.spec import LABEL_ROLE
-from mailpod.services.images import ACCOUNT, DNS, MAIN, ensure_images
+from mailpod.services.images import ACCOUNT, DNS, MAIN, Image, ensure_images
 
 DOMAIN = "guild.test"
 
@@ -111,9 +111,15 @@ class SwarmSystem(System):
 
 
 @contextmanager
-def running_swarm(folder: Path, count: int = 3, kind: EngineKind = "swarm") -> Iterator[SwarmSystem]:
-    """A system on machines of the test's own, or, on one engine, on the first; nothing of them is left afterwards."""
-    images = [MAIN, DNS, ACCOUNT[DEFAULT_STACK]]
+def running_swarm(
+    folder: Path, count: int = 3, kind: EngineKind = "swarm", more: Sequence[Image] = ()
+) -> Iterator[SwarmSystem]:
+    """A system on machines of the test's own, or, on one engine, on the first; nothing of them is left afterwards.
+
+    Args:
+        more: images that its first machine has beside the usual ones.
+    """
+    images = [MAIN, DNS, ACCOUNT[DEFAULT_STACK], *more]
     local = DockerEngine()
     ensure_images(local, lambda _line: None, images)
     local._client.close()

@@ -1,6 +1,7 @@
 """Each machine of a Swarm has an IPv6 prefix of its own, and its accounts have addresses of it for good."""
 
 import imaplib
+import smtplib
 import socket
 import ssl
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 from tests.e2e.support.engine import execute
+from tests.e2e.support.mail import compose, token
 from tests.e2e.support.swarm import SwarmSystem
 from tests.e2e.support.system import Account
 from tests.e2e.support.wait import until
@@ -72,3 +74,21 @@ def test_after_a_move_it_is_of_the_other_machines_prefix(swarm: SwarmSystem, rit
     assert swarm.shown(rita)["ipv6"] == before
     assert logs_in(swarm, rita, before)
     swarm.cli.ok("node", "set", other.hostname, "--ipv6-prefix", "none")
+
+
+def test_main_has_an_address_of_its_machine_and_knows_clients_by_theirs(swarm: SwarmSystem, rita: Account) -> None:
+    first = swarm.cluster.nodes[0]
+    swarm.cli.ok("node", "set", first.hostname, "--ipv6-prefix", first.prefix)
+    swarm.wait_until_up()
+    [address] = swarm.served(f"mail.{swarm.domain}", "AAAA")
+    assert ip_address(address) in ip_network(first.prefix)
+    word = token()
+    with smtplib.SMTP(address, 25, timeout=20) as session:
+        client = session.sock.getsockname()[0]
+        message = compose("someone@outside.test", rita.short_address, word)
+        session.send_message(message, "someone@outside.test", [rita.short_address])
+    assert f"[IPv6:{client}]" in swarm.wait_for(rita, word)["Received"]
+    # It could not take another address any more.
+    assert execute(swarm.main, "sh", "-c", "grep CapBnd /proc/1/status")[1].split()[1].endswith("404e3")
+    swarm.cli.ok("node", "set", first.hostname, "--ipv6-prefix", "none")
+    swarm.wait_until_up()

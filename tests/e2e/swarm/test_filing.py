@@ -1,4 +1,4 @@
-"""An account goes by a file: to another system and back, and to another machine when its own is gone."""
+"""An account goes by a file to another system and back; by its backup to another machine when its own is gone."""
 
 import signal
 from pathlib import Path
@@ -33,13 +33,15 @@ def test_from_a_swarm_to_one_engine_and_back(swarm: SwarmSystem, system: System,
         one.cli.ok("account", "delete", "faye", "--purge", "--yes")
 
 
-def test_an_account_whose_machine_is_gone_is_brought_up_elsewhere(swarm: SwarmSystem, tmp_path: Path) -> None:
+def test_an_account_whose_machine_is_gone_is_brought_up_elsewhere_from_its_backup(
+    swarm: SwarmSystem, tmp_path: Path
+) -> None:
     ruth = swarm.create("ruth", "--node", "node3")
     word = swarm.post(ruth.short_address)
     swarm.wait_for(ruth, word)
-    file = tmp_path / "ruth.tar"
-    swarm.cli.ok("account", "move", "ruth", "--to-file", str(file), "--keep")
-    recover = ("account", "recover", "ruth", "--node", "node2", "--from-file", str(file))
+    swarm.cli.ok("backup", "to", str(tmp_path / "depot"))
+    swarm.cli.ok("backup", "ruth")
+    recover = ("account", "recover", "ruth", "--node", "node2")
     assert swarm.cli.run(*recover).code == 1
     node3 = swarm.cluster.nodes[2]
     node3.end(signal.SIGKILL)
@@ -59,3 +61,4 @@ def test_an_account_whose_machine_is_gone_is_brought_up_elsewhere(swarm: SwarmSy
     swarm.wait_for(ruth, swarm.post(ruth.short_address))
     swarm.cli.ok("account", "delete", "ruth", "--purge", "--yes")
     assert swarm.volumes_of(ruth) == []
+    (swarm.cli.state / "secrets" / "backup.toml").unlink()

@@ -8,8 +8,9 @@ from tests.e2e.support.system import Account
 
 @pytest.fixture(scope="module")
 def people(swarm: SwarmSystem) -> list[Account]:
-    """Twelve accounts, put where there is room."""
-    return [swarm.create(f"member{number}") for number in range(12)]
+    """Twelve accounts, put where there is room; the first, of the other stack, on a machine that has to get its image."""
+    first = swarm.create("member0", "--stack", "classic", "--node", "node3")
+    return [first, *(swarm.create(f"member{number}") for number in range(1, 12))]
 
 
 def test_accounts_are_spread_over_the_machines(swarm: SwarmSystem, people: list[Account]) -> None:
@@ -45,3 +46,26 @@ def test_a_frozen_account_on_another_machine_keeps_what_it_had_said_and_its_mail
     word = swarm.post(there.short_address)
     swarm.cli.ok("account", "thaw", there.name)
     swarm.wait_for(there, word)
+
+
+def test_an_account_of_the_other_stack_goes_where_one_of_the_usual_does(
+    swarm: SwarmSystem, people: list[Account]
+) -> None:
+    classic = people[0]
+    with swarm.mailbox(classic) as mailbox:
+        before = mailbox.words()
+    assert before
+    swarm.cli.ok("account", "move", classic.name, "--node", "node1")
+    with swarm.mailbox(classic) as mailbox:
+        assert mailbox.words() == before
+    swarm.wait_for(classic, swarm.post(classic.short_address))
+
+
+def test_the_doctor_finds_nothing_and_a_message_is_traced_across_machines(
+    swarm: SwarmSystem, people: list[Account]
+) -> None:
+    there = next(account for account in people if swarm.node_of(account).hostname == "node2")
+    word = swarm.post(there.short_address)
+    swarm.wait_for(there, word)
+    swarm.cli.ok("doctor", "--time-server", "none")
+    assert f"handed to {there.name}" in swarm.cli.ok("trace", there.short_address).out

@@ -1,9 +1,13 @@
 """An account goes from machine to machine with all that it has, whatever happens meanwhile."""
 
 import imaplib
+import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 from tests.e2e.support.engine import execute
@@ -44,21 +48,39 @@ def whole_on(swarm: SwarmSystem, account: Account) -> str:
     return name
 
 
+@dataclass
+class Reader:
+    """Somebody who looks into the mailbox over and over.
+
+    Attributes:
+        seen: the counts of messages.
+        moments: when, in seconds.
+    """
+
+    seen: list[int] = field(default_factory=list)
+    moments: list[float] = field(default_factory=list)
+
+    def longest(self) -> float:
+        """Seconds between two looks that succeeded."""
+        return max(after - before for before, after in pairwise(self.moments))
+
+
 @contextmanager
-def reading(swarm: SwarmSystem, account: Account) -> Iterator[list[int]]:
-    """Somebody who looks into the mailbox over and over; the counts of messages seen."""
-    seen: list[int] = []
+def reading(swarm: SwarmSystem, account: Account) -> Iterator[Reader]:
+    """A reader, while this lasts."""
+    reader = Reader()
     ended = threading.Event()
 
     def look() -> None:
         while not ended.is_set():
             with suppress(imaplib.IMAP4.error, OSError), swarm.mailbox(account) as mailbox:
-                seen.append(int(mailbox.session.select("INBOX", readonly=True)[1][0]))
+                reader.seen.append(int(mailbox.session.select("INBOX", readonly=True)[1][0]))
+                reader.moments.append(time.monotonic())
 
     thread = threading.Thread(target=look)
     thread.start()
     try:
-        yield seen
+        yield reader
     finally:
         ended.set()
         thread.join(60)
@@ -67,13 +89,18 @@ def reading(swarm: SwarmSystem, account: Account) -> Iterator[list[int]]:
 def test_it_is_moved_while_mail_comes_in_and_is_read(swarm: SwarmSystem, mona: Account) -> None:
     before = identity(swarm, mona)
     traffic = Traffic(swarm, [mona.short_address], messages=60)
-    with reading(swarm, mona) as seen, traffic.flowing():
+    away: list[float] = []
+    with reading(swarm, mona) as reader, traffic.flowing():
         for node in ("node3", "node1", "node2"):
-            assert swarm.cli.ok("account", "move", mona.name, "--node", node, "--json").json()["node"] == node
+            done = swarm.cli.ok("account", "move", mona.name, "--node", node, "--json")
+            assert done.json()["node"] == node
+            away.append(float(done.err.partition("it was away for ")[2].partition(" s")[0]))
     arrived_once(swarm, [mona], traffic.acknowledged)
     assert identity(swarm, mona) == before
     assert whole_on(swarm, mona) == "node2"
-    assert seen == sorted(seen), "messages were seen and then not"
+    assert reader.seen == sorted(reader.seen), "messages were seen and then not"
+    # Whoever logs in meanwhile waits until it is there, and no longer.
+    assert reader.longest() < max(away) + 3
 
 
 @pytest.mark.parametrize("seconds", [0.9, 1.6, 2.2, 2.8, 3.4, 4.2, 5.5])
@@ -111,6 +138,13 @@ def test_an_empty_machine_leaves_and_may_come_back(swarm: SwarmSystem) -> None:
     swarm.cli.ok("node", "drain", node.hostname)
     swarm.cli.ok("node", "remove", node.hostname)
     assert set(swarm.states()) == {"node1", "node2"}
+    # Set up anew meanwhile: that it is the same machine, the operator says.
+    node.set_up_anew(swarm.cluster.key.with_suffix(".pub").read_text())
+    refused = swarm.cli.run("node", "add", f"root@{node.address}", "--ssh-key", str(swarm.cluster.key))
+    assert (refused.code, len(refused.complaint)) == (1, 2)
+    assert "has another SSH host key than it had" in refused.complaint[0]
+    forget = refused.complaint[1].partition("anew: ")[2].partition(";")[0]
+    subprocess.run(forget, shell=True, check=True, capture_output=True)
     swarm.add(node)
     account = swarm.create("back", "--node", node.hostname)
     swarm.wait_for(account, swarm.post(account.short_address))
