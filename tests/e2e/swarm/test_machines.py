@@ -8,7 +8,7 @@ from tests.e2e.support.system import Account
 
 @pytest.fixture(scope="module")
 def people(swarm: SwarmSystem) -> list[Account]:
-    """Twelve accounts, put where there is room; the first, of the other stack, on a machine that has to get its image."""
+    """Twelve accounts, put where there is room; the first is of the other stack, on another machine."""
     first = swarm.create("member0", "--stack", "classic", "--node", "node3")
     return [first, *(swarm.create(f"member{number}") for number in range(1, 12))]
 
@@ -68,4 +68,4 @@ def test_the_doctor_finds_nothing_and_a_message_is_traced_across_machines(
     word = swarm.post(there.short_address)
     swarm.wait_for(there, word)
     swarm.cli.ok("doctor", "--time-server", "none")
-    assert f"handed to {there.name}" in swarm.cli.ok("trace", there.short_address).out
+    assert f"in mailbox of {there.name} (INBOX)" in swarm.cli.ok("trace", there.short_address).out
