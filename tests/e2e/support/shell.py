@@ -25,7 +25,7 @@ class Ssh:
             "ConnectTimeout 10",
             "LogLevel ERROR",
         ]
-        jump = ["Host main", "HostName 127.0.0.1", f"Port {system.port(2222)}", "User jump"]
+        jump = ["Host main", f"HostName {system.address}", f"Port {system.port(2222)}", "User jump"]
         others = [f"Host *.{system.domain}", "User box", "ProxyJump main"]
         self._config.write_text("\n".join([*jump, *others, "Host *", *common]) + "\n")
 
