@@ -155,4 +155,4 @@ def test_whatever_happens_each_message_is_in_its_mailbox_once_or_comes_back(engi
     report = run(lodge, engine, accounts, 120, secrets.randbits(32), print)
     assert report.wrong == [], str(report)
     assert report.verdict.delivered > 200
-    assert len(report.happened) >= 6
+    assert len(report.happened) >= 4
