@@ -80,14 +80,14 @@ class Node(OwnEngine):
             assert said.readline() == b"ready\n"
         inside = str(self._holder.pid)
         self._within = ("nsenter", "--target", inside, "--net", "--uts")
-        self.within_all = ("nsenter", "--target", inside, "--net", "--uts", "--mount")
+        self._within_mounts = ("nsenter", "--target", inside, "--net", "--uts", "--mount")
 
     def start(self) -> None:
         """Start its engine, and put the socket where the node's own programs look for it."""
         super().start()
         # The socket that was there before it was started again.
-        subprocess.run([*self.within_all, "umount", "/run/docker.sock"], capture_output=True, check=False)
-        command(*self.within_all, "mount", "--bind", self.url.removeprefix("unix://"), "/run/docker.sock")
+        subprocess.run([*self._within_mounts, "umount", "/run/docker.sock"], capture_output=True, check=False)
+        command(*self._within_mounts, "mount", "--bind", self.url.removeprefix("unix://"), "/run/docker.sock")
 
     def start_ssh(self, authorized: str) -> None:
         """An SSH server with a key of its own, which finds the node's engine where every engine is."""
@@ -100,7 +100,7 @@ class Node(OwnEngine):
         configuration = self._folder / "sshd_config"
         configuration.write_text(f"HostKey {key}\nPidFile none\nPermitRootLogin prohibit-password\nUsePAM no\n")
         Path("/run/sshd").mkdir(exist_ok=True)
-        self._ssh = subprocess.Popen([*self.within_all, "/usr/sbin/sshd", "-D", "-e", "-f", str(configuration)])
+        self._ssh = subprocess.Popen([*self._within_mounts, "/usr/sbin/sshd", "-D", "-e", "-f", str(configuration)])
 
     def set_up_anew(self, authorized: str) -> None:
         """Give it another SSH host key, as a new installation does."""
