@@ -58,13 +58,21 @@ def test_what_is_for_a_profile_is_there_with_it_alone():
     assert set(ours(profiles=["antivirus"])["services"]["antivirus"]) <= KNOWN
 
 
-def test_a_secret_that_holds_something_else_has_another_name(tmp_path):
-    path = tmp_path / "key"
-    document = {"secrets": {"dns_keys": {"file": "${MAILPOD_STATE:?}/key"}}}
+def test_a_secret_with_another_content_is_another_secret(tmp_path):
+    """A Swarm's are never changed."""
+    path = tmp_path / "secrets/main"
+    path.mkdir(parents=True)
+    environment = {"MAILPOD_STATE": str(tmp_path), "MAILPOD_INSTANCE": "mailpod"}
     names = []
-    for content in ("one", "other", "one"):
-        path.write_text(content)
-        told = with_named_secrets(document, {"MAILPOD_STATE": str(tmp_path), "MAILPOD_INSTANCE": "mailpod"})
-        names.append(told["secrets"]["dns_keys"]["name"])
-    assert names[0] == names[2] != names[1]
-    assert all(name.startswith("mailpod_dns_keys_") for name in names)
+    for content in ("one", "one", "two"):
+        for file in ("ssh_host_key", "operator_keys", "dns_keys"):
+            (path / file).write_text(content)
+        secrets = with_named_secrets(ours(), environment)["secrets"]
+        names.append(secrets["operator_keys"]["name"])
+    assert names[0] == names[1] != names[2]
+    assert all(name.startswith("mailpod_operator_keys_") for name in names)
+
+
+def test_a_network_that_is_not_the_stacks_own_stays_what_it_is():
+    local = {"external": True, "name": "mailpod-ipv6-1"}
+    assert translated({"networks": {"local": local}}, "node1", {})["networks"] == {"local": local}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.unit.model.samples import ROUTED, SYSTEM
 
-from mailpod.model import composition
+from mailpod.model import composition, layout
 from mailpod.model.records import PORTS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -45,6 +45,20 @@ def test_mains_ports_are_opened_at_its_own_ipv6_address_where_the_engine_guards_
     main = json.loads(composition.compose_override(ROUTED, guarded=True))["services"]["main"]
     assert set(main["ports"]) == {f"[::]::{port}" for port in (*PORTS.values(), 22)}
     assert "ports" not in json.loads(composition.compose_override(SYSTEM, guarded=True))["services"]["main"]
+
+
+def test_main_takes_an_address_of_its_machines_prefix_on_a_swarm():
+    update = {"engine": "swarm", "main_node": "node1", "prefixes": {"node1": "2001:db8:1::/64"}}
+    system = SYSTEM.model_copy(update={**update, "networks": SYSTEM.networks[:1]})
+    told = json.loads(composition.compose_override(system, guarded=False))
+    main, name = told["services"]["main"], layout.local_network(system, "node1")
+    assert main["environment"] == {"MAILPOD_IPV6": "2001:db8:1::ffff:ffff"}
+    assert main["cap_add"] == ["NET_ADMIN", "SETPCAP"]
+    assert told["networks"] == {name: {"external": True, "name": name}}
+    assert layout.public_addresses(system)[-1] == "2001:db8:1::ffff:ffff"
+    elsewhere = system.model_copy(update={"main_node": "node2"})
+    assert "networks" not in json.loads(composition.compose_override(elsewhere, guarded=False) or "{}")
+    assert layout.main_ipv6(elsewhere) == ""
 
 
 def test_every_variable_of_the_compose_file_has_a_value():

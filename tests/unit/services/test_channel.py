@@ -18,6 +18,8 @@ SYSTEM = System(domain="example.org", instance="mailpod", ipv6_subnet="fd00::/64
 SSH = """#!{python}
 import json, os, sys, time
 known = next(word.partition("=")[2] for word in sys.argv if word.startswith("UserKnownHostsFile="))
+if {first!r}:
+    print({first!r}, flush=True)
 given = sys.stdin.buffer.read().hex()
 with open({record!r}, "w") as file:
     json.dump({{"arguments": sys.argv, "known": open(known.strip('"')).read(), "path": known, "input": given}}, file)
@@ -36,9 +38,10 @@ def ssh(tmp_path, monkeypatch):
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(module.tempfile, "tempdir", str(tmp_path / "tmp"))
 
-    def stand_in(said="", code=0, seconds=0):
+    def stand_in(said="", code=0, seconds=0, first=""):
         program = tmp_path / "ssh"
-        program.write_text(SSH.format(python=sys.executable, record=str(record), said=said, code=code, seconds=seconds))
+        told = {"said": said, "code": code, "seconds": seconds, "first": first}
+        program.write_text(SSH.format(python=sys.executable, record=str(record), **told))
         program.chmod(0o755)
         return lambda: json.loads(record.read_text())
 
@@ -160,3 +163,20 @@ def test_ssh_missing_is_told(channel, tmp_path, monkeypatch):
     with pytest.raises(MailpodError, match="ssh is missing") as missing:
         channel.main("queue")
     assert "apt-get install openssh-client" in missing.value.hint
+
+
+def test_logins_are_held_until_the_end_and_an_address_that_changes_is_said(channel, ssh):
+    for anew, verb in ((False, "hold alice"), (True, "hold alice anew")):
+        record = ssh(first="held")
+        with channel.hold("alice", anew=anew):
+            pass
+        assert record()["arguments"][-1] == verb
+
+
+def test_a_main_that_cannot_hold_logins_says_so(channel, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    program = tmp_path / "ssh"
+    program.write_text("#!/bin/sh\necho 'unknown verb: expected await' >&2\nexit 1\n")
+    program.chmod(0o755)
+    with pytest.raises(MailpodError, match="main: unknown verb"), channel.hold("alice", anew=False):
+        pytest.fail("it is not held")

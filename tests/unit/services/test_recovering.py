@@ -2,8 +2,8 @@ import pytest
 from tests.fakes.steps import Steps
 
 from mailpod.model.archive import File
-from mailpod.model.errors import EngineUnreachable, InvalidInput, MailpodError
-from mailpod.services import accounts, draining, filing, installation, moving, recovering
+from mailpod.model.errors import EngineUnreachable, InvalidInput, MailpodError, NotFound
+from mailpod.services import accounts, backing_up, draining, filing, installation, moving, recovering
 from mailpod.services.status import status
 
 MAIL = "home/Maildir/cur/1"
@@ -81,3 +81,21 @@ def test_one_that_fails_is_repeated(swarm, tmp_path):
     assert swarm.store.account("alice").copies == ()
     assert recover(swarm, tmp_path).status == "running"
     swarm.check_converged()
+
+
+def test_it_is_recovered_from_its_last_backup_when_no_file_is_given(swarm, tmp_path):
+    swarm.world.say("node2", "ready")
+    backing_up.set_up(swarm.process(), str(tmp_path / "depot"), {})
+    backing_up.back_up(swarm.process(), ("alice",))
+    swarm.world.say("node2", "down")
+    view = recovering.recover(swarm.process(), "alice", "node3")
+    assert (view.account.node, view.account.kept, view.status) == ("node3", ("node2",), "running")
+    assert MAIL in swarm.files_of(view.account)
+    swarm.world.say("node2", "ready")
+    swarm.check_converged()
+
+
+def test_without_backups_a_file_is_needed(swarm):
+    with pytest.raises(NotFound, match="no backup"):
+        recovering.recover(swarm.process(), "alice", "node3")
+    assert swarm.store.account("alice").node == "node2"
