@@ -289,6 +289,7 @@ def _networks(compose_files: Sequence[Path], environment: Mapping[str, str], kin
             found += [
                 Network(one["name"], tuple(c["subnet"] for c in one["ipam"]["config"]), routed, instance=instance)
                 for one in more
+                if not one.get("external")
             ]
     return found
 
