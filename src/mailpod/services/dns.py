@@ -92,7 +92,8 @@ def tell(context: Context, account: Account) -> None:
     try:
         # Somebody else may have been given the name meanwhile: what the folder says now counts.
         with context.store.lock("dns"):
-            old = _of(context, account)
+            # Where it was before, it may have had an address while it has none now.
+            old = [*_of(context, account), Record(account.fqdn(context.system.domain), "AAAA", "::")]
             new = [one for now in context.store.accounts() if now.name == account.name for one in _of(context, now)]
             own = _own(context)
             context.nameserver.change(zone.overridden(old, own), zone.overridden(new, own))

@@ -6,7 +6,7 @@ from tests.fakes.system import counting, fresh_copies
 
 from mailpod.model.archive import File
 from mailpod.model.errors import AlreadyExists, EngineUnreachable, InvalidInput, MailpodError, NotFound
-from mailpod.services import accounts, copies, freezing, installation, moving, reconcile
+from mailpod.services import accounts, copies, freezing, installation, moving, prefixes, reconcile
 
 MAIL = "home/Maildir/cur/1"
 
@@ -60,6 +60,18 @@ def test_its_logins_and_mail_wait_at_main_until_it_answers_again(swarm):
     held, back = (steps.taken.index(f"channel main {verb}") for verb in ("hold alice anew", "end hold alice anew"))
     assert held < steps.taken.index("engine remove mailpod-alice")
     assert steps.taken.index("channel main await alice") < back
+
+
+def test_the_dns_follows_it_also_to_a_machine_without_public_addresses(system):
+    system.dns = "built-in"
+    system.up_on_swarm("alice", nodes=("node1", "node2"))
+    prefixes.set_prefix(system.process(), "node1", "2001:db8:1::/64")
+    [zone] = system.world.zones.values()
+    assert ("alice.example.org", "AAAA") in zone
+    move(system)
+    assert ("alice.example.org", "AAAA") not in zone
+    move(system, node="node1")
+    assert ("alice.example.org", "AAAA") in zone
 
 
 def test_there_and_back_again(swarm):
