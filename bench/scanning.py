@@ -44,12 +44,8 @@ def measure(run: Run) -> Findings:
     def across(system: System) -> Load:
         sender, recipient = system.ensure(2)
         target = accounts_of(system, [recipient])
-        mailboxes = Target(
-            target.port, target.mailboxes, {**target.containers, sender.name: system.container(sender.name)}
-        )
-        return watched(
-            run, mailboxes, count, lambda: _written(system, sender.name, sender.address, recipient.address, count)
-        )
+        way = Target(target.port, target.mailboxes, {**target.containers, sender.name: system.container(sender.name)})
+        return watched(run, way, count, lambda: _written(system, sender, recipient, count))
 
     _compare(found, "account → account", systems, across, times)
     return found
