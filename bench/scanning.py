@@ -73,7 +73,7 @@ def _written(system: System, sender: Account, recipient: Account, count: int) ->
     script = (
         f"body=$(yes {line} | head -n {LENGTH // len(line)}); export body; "
         f"seq {count} | xargs -P {CONNECTIONS} -I N sh -c "
-        f'\'printf "{message}" "$body" | /usr/sbin/sendmail -f {sender} {recipient}\''
+        f'\'printf "{message}" "$body" | /usr/sbin/sendmail -f {sender.address} {recipient.address}\''
     )
     start = time.time()
     code, said = system.container(sender.name).exec_run(["sh", "-c", script], user="box")
