@@ -32,7 +32,7 @@ def measure(run: Run) -> Findings:
     systems = {"with": run.system, "without": run.another()}
     for system in systems.values():
         system.ensure(10)
-    _unscanned(systems["without"])
+    _unscanned(systems["without"], run.label)
     with tools(run.engine, run.image, run.label) as source:
         for boxes in (1, 10):
 
@@ -51,14 +51,15 @@ def measure(run: Run) -> Findings:
     return found
 
 
-def _unscanned(system: System) -> None:
-    """Have main run on an image whose Postfix does not ask Rspamd."""
+def _unscanned(system: System, label: str) -> None:
+    """Have main run on an image, with this label, whose Postfix does not ask Rspamd."""
     store = Store(system.state)
     image = system.container("main").image
     assert image
     plain = f"mailpod/main:{system.instance}"
     dockerfile = io.BytesIO(_PLAIN.format(image=image.id).encode())
-    system.engine.images.build(fileobj=dockerfile, tag=plain, rm=True)
+    name, _, value = label.partition("=")
+    system.engine.images.build(fileobj=dockerfile, tag=plain, labels={name: value}, rm=True)
     store.save_system(store.system().model_copy(update={"images": MainImages(main=plain)}))
     system.command("apply")
     code, said = system.container("main").exec_run(["postconf", "-h", "smtpd_milters"])

@@ -175,7 +175,7 @@ def _free_ports() -> int:
 
 
 def remove_everything(engine: DockerClient, labels: Iterable[str]) -> None:
-    """Take away all containers, networks and volumes with one of these labels."""
+    """Take away all containers, networks, volumes and images with one of these labels."""
     for label in labels:
         chosen: dict[str, str | list[str] | bool] = {"label": label}
         with ThreadPoolExecutor(8) as pool:
@@ -186,6 +186,9 @@ def remove_everything(engine: DockerClient, labels: Iterable[str]) -> None:
         for volume in engine.volumes.list(filters={"label": label}):
             with contextlib.suppress(docker.errors.APIError):
                 volume.remove(force=True)
+        for image in engine.images.list(filters={"label": label}):
+            with contextlib.suppress(docker.errors.APIError):
+                image.remove(force=True)
 
 
 def _remove(container: Container) -> None:

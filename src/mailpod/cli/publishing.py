@@ -60,10 +60,8 @@ def publish(
     dns_publish.require_elsewhere(here)
     way = _way(server, key_file, port, provider, credentials) or here.store.publishing()
     if way is None:
-        raise InvalidInput(
-            "nobody is named to send it to", "say --server with --key-file, or --provider with --credentials"
-        )
-    if keep is False:
+        raise InvalidInput("nobody is named to send it to", _NAME_ONE)
+    if keep is False and not dry_run:
         here.store.forget_publishing()
     done = dns_publish.publish(
         here, dns_publish.publisher(here, way), lambda changes: _show(changes, json=json), dry_run=dry_run

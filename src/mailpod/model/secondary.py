@@ -10,9 +10,9 @@ from ipaddress import ip_address
 
 from mailpod.model.errors import InvalidInput
 from mailpod.model.names import host_name, is_reserved
+from mailpod.model.records import DNS_PORT
 
 ALGORITHM = "hmac-sha256"
-_DNS_PORT = 53
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def for_knot(zone: str, primaries: Iterable[tuple[str, int]], secondary: Seconda
     Args:
         primaries: addresses of the system's own name server for the outside, each with its port.
     """
-    where = [address if port == _DNS_PORT else f"{address}@{port}" for address, port in primaries]
+    where = [address if port == DNS_PORT else f"{address}@{port}" for address, port in primaries]
     name = secondary.name
     return (
         f"key:\n{_knot_key(name, secondary.secret)}"

@@ -94,6 +94,8 @@ def test_a_way_is_kept_once_it_was_gone(mailpod, system, tmp_path, monkeypatch):
     [path] = (path for path in system.folder.rglob("*") if path.is_file() and "t0ken" in path.read_text())
     assert path.stat().st_mode & 0o777 == 0o600
     assert json.loads(mailpod("dns", "publish", "--json").out)["server"] == "gandi"
+    assert mailpod("dns", "publish", "--no-keep", "--dry-run").code == 0
+    assert system.store.publishing() is not None
     assert mailpod("dns", "publish", "--no-keep").code == 0
     assert system.store.publishing() is None
 
