@@ -235,6 +235,17 @@ def queue(system: System, dora: Account) -> Queue:
     return Queue(system, dora)
 
 
+def test_what_was_put_off_while_dovecot_was_down_is_delivered_as_soon_as_it_is_back(
+    system: System, dora: Account, queue: Queue
+) -> None:
+    """Nobody asks for it, and the next attempt by itself would be a minute away."""
+    queue.stop("dovecot")
+    word = system.post(dora.short_address)
+    until(lambda: queue.deferred() == 1, "a message that is put off")
+    queue.start()
+    system.wait_for(dora, word)
+
+
 def test_a_message_whose_delivery_was_not_noted_is_kept_once(system: System, dora: Account, queue: Queue) -> None:
     """The account is killed between the file in the mailbox and Postfix's note of it, and delivers again."""
     queue.stop("dovecot")

@@ -3,7 +3,8 @@
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -75,7 +76,7 @@ def run(
     scene = Scene(system, engine, accounts, chance, Newer(system, system.folder / "newer"))
     report = Report(seed, Verdict())
     end = time.monotonic() + seconds
-    with Senders(system, accounts, ledger, seed).sending():
+    with Senders(system, accounts, ledger, seed).sending(), _told(report):
         while time.monotonic() < end:
             for trouble in chance.sample(TROUBLES, len(TROUBLES)):
                 if time.monotonic() < end:
@@ -84,6 +85,16 @@ def run(
     report.verdict = _settled(scene, ledger)
     say(str(report))
     return report
+
+
+@contextmanager
+def _told(report: Report) -> Iterator[None]:
+    """Who reads that it was never whole again learns what had happened until then."""
+    try:
+        yield
+    except AssertionError as problem:
+        happened = ", ".join([*report.happened, *report.stumbled])
+        raise AssertionError(f"{problem}; seed {report.seed}, after {happened}") from problem
 
 
 def _strike(trouble: Trouble, scene: Scene, report: Report, say: Callable[[str], None]) -> None:

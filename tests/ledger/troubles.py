@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from docker.models.containers import Container
 from tests.e2e.support.engine import execute, facts
@@ -283,4 +284,9 @@ def recover(scene: Scene) -> None:
     scene.system.world.attach(scene.system.main)
     scene.system.wait_until_up()
     for account in scene.accounts:
-        until(lambda one=account: scene.system.reaches(one), f"{account.name} to be back", 60)
+        # Something else may have kept it so.
+        if scene.system.shown(account)["frozen"]:
+            scene.system.cli.ok("account", "thaw", account.name)
+    for account in scene.accounts:
+        status = scene.system.shown(account)["status"]
+        until(partial(scene.system.reaches, account), f"{account.name}, which is {status}, to be back", 60)
