@@ -139,7 +139,7 @@ class FakeSystem:
 
     def pull(self, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
         """Let the sources be of a version whose images are all called so, and are built."""
-        monkeypatch.setattr(images.Image, "tag", property(lambda image: f"{image.repository}:{version}"))
+        monkeypatch.setattr(images.Image, "name", property(lambda image: f"{image.repository}:{version}"))
         for image in (images.MAIN, images.DNS, *images.ACCOUNT.values()):
             self.world.images[image.tag] = ""
 
@@ -245,7 +245,7 @@ def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSystem:
     # Whether the disk has it is `test_store`'s to see; here it only takes time.
     monkeypatch.setattr(os, "fsync", _nothing)
     # Hashing every file of the images takes longer than all the rest.
-    monkeypatch.setattr(images.Image, "tag", property(lambda image: f"{image.repository}:made-up"))
+    monkeypatch.setattr(images.Image, "name", property(lambda image: f"{image.repository}:made-up"))
     # As slow as a password is to be checked, for every account of every test.
     monkeypatch.setattr(passwords, "_MEMORY_KIB", 8)
     monkeypatch.setattr(passwords, "_YESCRYPT_COST", 1)

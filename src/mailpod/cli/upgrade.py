@@ -32,10 +32,13 @@ def upgrade(
         str,
         typer.Option(help="The account that goes first.", show_default=False, autocompletion=complete_name),
     ] = "",
+    packages: Annotated[
+        bool, typer.Option("--packages", help="Build the images anew first, with Debian's packages of now.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Bring main and the accounts to this version's images, one by one; what does not work goes back by itself."""
-    done = upgrading.upgrade(context(), names or [], canary)
+    done = upgrading.upgrade(context(), names or [], canary, packages=packages)
     if json:
         output.document([asdict(one) for one in done])
     elif done:

@@ -1,7 +1,9 @@
 """The images mailpod runs, named after what they are built from, and built when that name is not there."""
 
+import contextlib
 import hashlib
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +13,8 @@ from mailpod.engine.port import Engine
 from mailpod.host.base_image import ensure_base_image
 from mailpod.host.locks import lock
 from mailpod.model import composition
-from mailpod.model.records import Account, MainImages, Stack, System
+from mailpod.model.errors import MailpodError
+from mailpod.model.records import Account, MainImages, Stack, System, now
 
 SOURCES = Path(__file__).resolve().parents[3]
 """The folder that holds `compose.yaml` and `images/`."""
@@ -43,10 +46,19 @@ class Image:
         """The folder it is built from."""
         return SOURCES / "images" / self.folder
 
-    @cached_property
+    @property
     def tag(self) -> str:
-        """Its full name: the tag is a hash of every file it is built from, so a change has another name."""
-        digest = hashlib.sha256(self.base.tag.encode() if self.base else b"")
+        """Its full name: it tells every file it is built from, and the time of its packages. A change has another."""
+        return self.tag_of(packages())
+
+    def tag_of(self, time: str) -> str:
+        """What it is called with Debian's packages of another time, as `packages` tells it."""
+        return "-".join(filter(None, (self.name, time)))
+
+    @cached_property
+    def name(self) -> str:
+        """Its full name as long as nobody has asked for newer packages."""
+        digest = hashlib.sha256(self.base.name.encode() if self.base else b"")
         for path in sorted(self.context.rglob("*")):
             if path.is_file() and path.relative_to(self.context).parts[0] not in self.others:
                 executable = bool(path.stat().st_mode & 0o100)
@@ -87,25 +99,65 @@ def newest_of_main(system: System) -> MainImages:
     return MainImages(main=MAIN.tag, **{name: BESIDE_MAIN[name].tag for name in composition.profiles(system)})
 
 
-def ensure_images(engine: Engine, progress: Callable[[str], None], images: Iterable[Image]) -> None:
-    """Build those of `images` that are missing, and first what they stand on."""
+def packages() -> str:
+    """When Debian's packages were taken anew (`renew`), such as `20261231-2359`, UTC; empty if never."""
+    with contextlib.suppress(FileNotFoundError):
+        return _packages_file().read_text().strip()
+    return ""
+
+
+def _packages_file() -> Path:
+    """Beside what images are built from: whoever builds from it builds the same."""
+    return SOURCES / "images" / "packages"
+
+
+def renew(engine: Engine, progress: Callable[[str], None], images: Sequence[Image]) -> None:
+    """Build `images` with the packages that Debian has now; from then on every image has those, or newer ones.
+
+    Raises:
+        MailpodError: they could not be built, or that cannot be noted. Everything is as it was.
+    """
+    file, time = _packages_file(), f"{now():%Y%m%d-%H%M}"
+    if not os.access(file.parent, os.W_OK):
+        raise MailpodError(f"{file} cannot be written", "run it as who owns that folder")
+    try:
+        ensure_images(engine, progress, images, time)
+    except BaseException:
+        for image in (*images, *(image.base for image in images if image.base)):
+            engine.remove_image(image.tag_of(time))
+        raise
+    file.write_text(f"{time}\n")
+
+
+def ensure_images(
+    engine: Engine, progress: Callable[[str], None], images: Iterable[Image], time: str | None = None
+) -> None:
+    """Build those of `images` that are missing, and first what they stand on.
+
+    Args:
+        time: of their packages, if it is not `packages()`.
+    """
+    wanted = packages() if time is None else time
     for image in images:
-        if not engine.has_image(image.tag):
+        if not engine.has_image(image.tag_of(wanted)):
             with lock(image.repository.replace("/", "-"), _BUILD_SECONDS):
-                _build(engine, progress, image)
+                _build(engine, progress, image, wanted)
 
 
-def _build(engine: Engine, progress: Callable[[str], None], image: Image) -> None:
+def _build(engine: Engine, progress: Callable[[str], None], image: Image, time: str) -> None:
+    tag = image.tag_of(time)
     # Another process may have built it while this one waited.
-    if engine.has_image(image.tag):
+    if engine.has_image(tag):
         return
     if image.base:
-        ensure_images(engine, progress, [image.base])
+        ensure_images(engine, progress, [image.base], time)
+        # It is built anew because that one was.
+        arguments = {"BASE": image.base.tag_of(time)}
     else:
         ensure_base_image(engine, _DEBIAN, progress)
-    base = image.base.tag if image.base else _DEBIAN
-    progress(f"building {image.tag} (some minutes, once)")
-    engine.build_image(image.context, image.tag, image.target, {"BASE": base}, _ignore)
+        arguments = {"BASE": _DEBIAN, "PACKAGES": time}
+    progress(f"building {tag} (some minutes, once)")
+    engine.build_image(image.context, tag, image.target, arguments, _ignore)
 
 
 def _ignore(_line: str) -> None:

@@ -37,7 +37,7 @@ class Upgraded:
     before: str
 
 
-def upgrade(context: Context, names: Sequence[str] = (), canary: str = "") -> list[Upgraded]:
+def upgrade(context: Context, names: Sequence[str] = (), canary: str = "", *, packages: bool = False) -> list[Upgraded]:
     """Bring accounts, and main, to the newest images: one at a time, and the next when the last is found to work.
 
     One that does not work goes back to the image it was on, and nothing after it is touched. Mail waits meanwhile: at
@@ -47,6 +47,7 @@ def upgrade(context: Context, names: Sequence[str] = (), canary: str = "") -> li
         names: which, in this order; `main` stands for main. Without any: main, then every account.
         canary: which one is the first. Main comes before it, and before those that are named, if it is too old to check
             an account.
+        packages: build the newest images once more before, with the packages that Debian has now.
 
     Returns:
         Those that were brought to another image. Frozen ones, and those whose machine is down, are left out.
@@ -63,7 +64,8 @@ def upgrade(context: Context, names: Sequence[str] = (), canary: str = "") -> li
     needed = [images.ACCOUNT[context.store.account(name).stack] for name in wanted if name != MAIN]
     if MAIN in wanted:
         needed += [images.MAIN, *(images.BESIDE_MAIN[one] for one in composition.profiles(context.system))]
-    images.ensure_images(context.engine, context.progress, needed)
+    build = images.renew if packages else images.ensure_images
+    build(context.engine, context.progress, needed)
     context.engine.spread_images(sorted({image.tag for image in needed}), context.progress)
     done: list[Upgraded] = []
     for name in wanted:

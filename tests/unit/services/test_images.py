@@ -1,4 +1,5 @@
 import dataclasses
+import re
 import shutil
 
 import pytest
@@ -8,7 +9,7 @@ from tests.fakes.world import World
 
 from mailpod.model.errors import MailpodError
 from mailpod.services import images
-from mailpod.services.images import ACCOUNT, ANTIVIRUS, DNS, MAIN, Image, ensure_images
+from mailpod.services.images import ACCOUNT, ANTIVIRUS, BACKUP, COMMON, DNS, MAIN, Image, ensure_images
 
 
 @pytest.fixture
@@ -55,6 +56,46 @@ def test_the_tag_is_not_that_of_a_neighbour(image):
     (image.context / "other" / "run").write_text("")
     assert dataclasses.replace(alone).tag == before
     assert dataclasses.replace(image).tag != before
+
+
+def test_packages_of_another_time_are_another_image(image, monkeypatch):
+    """Also what stands on it, and both are built for that time."""
+    above = Image("mailpod/above", "some", base=image)
+    before = image.tag, above.tag
+    engine, asked = FakeEngine(World(registry=True)), []
+    monkeypatch.setattr(engine, "build_image", lambda _c, tag, _t, arguments, _p: asked.append((tag, arguments)))
+    images.renew(engine, lambda _line: None, [above])
+    assert re.fullmatch(r"\d{8}-\d{4}", images.packages())
+    assert (image.tag, above.tag) == tuple(f"{tag}-{images.packages()}" for tag in before)
+    assert asked == [
+        (image.tag, {"BASE": "mailpod/base:trixie", "PACKAGES": images.packages()}),
+        (above.tag, {"BASE": image.tag}),
+    ]
+
+
+@pytest.mark.parametrize("before", ["", "20260101-0000"])
+def test_packages_that_cannot_be_had_leave_everything_as_it_is(image, tmp_path, before):
+    if before:
+        (tmp_path / "images" / "packages").write_text(f"{before}\n")
+    tag, world = image.tag, World(registry=True)
+    with pytest.raises(MailpodError, match="building"):
+        images.renew(FakeEngine(world), lambda _line: None, [image, Image("mailpod/none", "none")])
+    assert (image.tag, images.packages()) == (tag, before)
+    assert not [name for name in world.images if name.startswith("mailpod/some")]
+
+
+def test_a_folder_that_cannot_be_written_to_is_told(image, tmp_path):
+    shutil.rmtree(tmp_path / "images")
+    with pytest.raises(MailpodError, match="cannot be written"):
+        images.renew(FakeEngine(World()), lambda _line: None, [])
+
+
+def test_whatever_stands_on_debian_takes_its_packages_anew():
+    """What stands on an image of ours does so because that one is another."""
+    for image in (COMMON, MAIN, DNS, ANTIVIRUS, BACKUP, *ACCOUNT.values()):
+        text = (image.context / "Dockerfile").read_text()
+        at = [text.find(words) for words in ("ARG PACKAGES\n", "apt-get update", "apt-get upgrade", "apt-get install")]
+        assert (at == sorted(at) and -1 not in at) if image.base is None else at[0] == -1, image.folder
 
 
 def test_the_images_are_there_and_their_names_differ():

@@ -68,6 +68,30 @@ def test_a_canary_goes_before_all_others_and_names_are_taken_in_their_order(pull
     assert [one.name for one in upgrade(pulled.process(), canary="alice")] == ["alice", "main"]
 
 
+def test_newer_packages_are_an_upgrade_like_any_other(system, monkeypatch, tmp_path):
+    """Without them, nothing is to be done."""
+    system.up("alice")
+    system.world.registry = True
+    monkeypatch.setattr(images, "_packages_file", lambda: tmp_path / "packages")
+    assert upgrade(system.process()) == []
+    done = upgrade(system.process(), packages=True)
+    assert [one.name for one in done] == ["main", "alice"]
+    assert {one.image.partition(":")[2] for one in done} == {f"made-up-{images.packages()}"}
+    system.check_converged()
+
+
+def test_newer_packages_that_do_not_come_change_nothing(pulled, monkeypatch, tmp_path):
+    monkeypatch.setattr(images, "_packages_file", lambda: tmp_path / "packages")
+    monkeypatch.setattr(images, "SOURCES", tmp_path)
+    pulled.world.registry = True
+    del pulled.world.images[images.MAIN.tag]
+    before = pulled.state()
+    with pytest.raises(MailpodError, match="building"):
+        upgrade(pulled.process(), packages=True)
+    assert images.packages() == ""
+    assert pulled.state() == before
+
+
 def test_a_main_that_is_too_old_to_check_accounts_comes_first(pulled):
     pulled.world.ignorant_images.add(pulled.world.containers["mailpod-main"].image)
     assert [one.name for one in upgrade(pulled.process(), ["bob"])] == ["main", "bob"]
