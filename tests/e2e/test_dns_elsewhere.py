@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.e2e.support.acme import Acme
+from tests.e2e.support.mail import smtp
 from tests.e2e.support.powerdns import PORT, PowerDns
 from tests.e2e.support.system import Account, System
 from tests.e2e.support.wait import until
@@ -64,6 +65,28 @@ def test_a_name_server_takes_what_it_is_sent(elsewhere: System, alice: Account) 
     assert there(f"www.{domain}", "A") == {"192.0.2.80"}
     assert {one.labels.get("mailpod.role") for one in elsewhere.engine.containers()} == {None, "main", "account"}
     world.run("pkill", "named")
+
+
+def test_without_a_way_into_the_zone_mains_names_are_shown_to_be_ours_on_its_web_server(
+    elsewhere: System, alice: Account, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """HTTP-01 (RFC 8555 section 8.3), for names that lead to main. An account's does not, and it is told."""
+    domain, world = elsewhere.domain, elsewhere.world
+    acme = Acme(world, tmp_path_factory.mktemp("acme"))
+    six = elsewhere.cli.ok("status", "--json").json()["main"]["ipv6"]
+    names = [f"mail.{domain}", f"smtp.{domain}"]
+    world.serve(*((f"{name}.", f"AAAA {six}") for name in names))
+    acme.start("127.0.0.1:53")
+    asked = ("--acme-server", acme.url, "--acme-ca", str(acme.authority))
+    elsewhere.cli.ok("up", domain, "--public-ipv4", world.main_address, "--acme-email", f"ops@{domain}", *asked)
+    listed = {one["name"]: one for one in elsewhere.cli.ok("certificate", "list", "--json").json()}
+    assert (listed["main"]["state"], set(listed["main"]["names"])) == ("valid", set(names))
+    assert "leads to another web server" in listed["alice"]["problem"]
+    with smtp(f"smtp.{domain}", elsewhere.port(465), acme.tls, tls="implicit") as session:
+        session.login(alice.name, alice.password)
+    elsewhere.cli.ok("up", domain, "--public-ipv4", elsewhere.address, "--acme-email", "none")
+    acme.stop()
+    world.serve()
 
 
 def test_a_provider_is_kept_up_to_date_and_shows_that_names_are_ours(
