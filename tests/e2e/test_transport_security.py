@@ -107,7 +107,9 @@ def test_status_says_what_is_wrong_with_the_dns(system: System) -> None:
     ask_anew(system)
     world.run("sh", "-c", "kill -STOP $(pidof unbound)")
     try:
-        assert f"no answers of the DNS from {world.address}" in system.cli.ok("status").out
+        # Once it has forgotten, after a second, what it had heard just before.
+        silence = f"no answers of the DNS from {world.address}"
+        until(lambda: silence in system.cli.ok("status").out, "silence to be told")
     finally:
         world.run("sh", "-c", "kill -CONT $(pidof unbound)")
     ask_anew(system)
