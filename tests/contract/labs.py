@@ -27,12 +27,13 @@ from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_INSTANCE, LABEL_RO
 
 BASE = "mailpod/base:trixie"
 
-# What it finds on its volume goes to a file there, before anything else can put one in.
+# What it finds on its volume goes to a folder there, whole, before anything else can put one in.
+_COPY = "[ -e /data/seen ] || { rm -rf /data/copy; cp -a /data/etc /data/copy && mv /data/copy /data/seen; }"
 DOCKERFILE = f"""\
 FROM {BASE}
 STOPSIGNAL SIGKILL
 HEALTHCHECK --interval=1h CMD ["true"]
-CMD ["sh", "-c", "echo started; cp -a /data/etc /data/seen; exec sleep 600"]
+CMD ["sh", "-c", "echo started; {_COPY}; exec sleep 600"]
 """
 BROKEN = f'FROM {BASE}\nSTOPSIGNAL SIGKILL\nCMD ["/no/such/program"]\n'
 

@@ -163,10 +163,13 @@ def in_another_minute(raw: str) -> str:
     assert here
     again = raw.replace(here[1], "4Xy1234567z89")
     main = again.index("Received: from", again.index("Received: from") + 1)
+    account = re.search(r":(\d\d):\d\d \+", again)
     now = re.search(r":(\d\d):\d\d \+", again[main:])
+    assert account
     assert now
     minute = main + now.start(1)
-    return f"{again[:minute]}{(int(now[1]) + 1) % 60:02}{again[minute + 2 :]}"
+    # A minute may have begun between the two.
+    return f"{again[:minute]}{(int(account[1]) + 1) % 60:02}{again[minute + 2 :]}"
 
 
 @pytest.mark.parametrize(("recipes", "copies"), [("", 1), ("# mine\n", 2)])
@@ -242,7 +245,7 @@ def test_a_program_that_fails_or_hangs_leaves_the_message_to_the_next_recipe(
     box.filter(f"TIMEOUT=1\n\n:0 w\n| {program}\n")
     word = system.post(box.account.short_address)
     until(lambda: box.files(word), "the message")
-    assert not box.queue()
+    until(lambda: not box.queue(), "an empty queue")
 
 
 def test_a_filter_that_never_ends_delays_its_message_and_bounces_nothing(system: System, box: Box) -> None:

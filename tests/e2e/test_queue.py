@@ -128,6 +128,7 @@ def test_what_waits_for_an_account_is_there_as_soon_as_it_is_back(undamaged: Sys
     undamaged.put_off(other.address)
     undamaged.put_off(account.address)
     undamaged.engine.account(account.name).start()
+    until(lambda: undamaged.reaches(account), "an account that was started", 60)
     message = undamaged.wait_for(account, words[0], seconds=30)
     assert any(header.startswith("by mail.") for header in message.get_all("Received", []))
     script = "for file in $(find /data/spool/postfix/deferred -type f); do postcat -h $file; echo; done"
@@ -148,7 +149,7 @@ def test_accounts_that_hang_do_not_keep_others_from_their_mail(undamaged: System
     assert "timed out" in undamaged.put_off(hanging[-1].address)
     for account in hanging:
         undamaged.engine.account(account.name).unpause()
-    until(lambda: undamaged.put_off(hanging[-1].address), "an end to every attempt")
+    until(lambda: "" not in undamaged.waiting("@hanging"), "an end to every attempt", 60)
     undamaged.retry_now()
     for account in hanging:
         for expected in words[account]:

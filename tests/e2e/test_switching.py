@@ -132,7 +132,8 @@ def test_a_change_that_was_killed_in_the_middle_is_done_again_or_given_up(system
         seen = contents(mailbox)
     adopt = f"/usr/lib/mailpod/mailbox/adopt {OTHER[first]}"
     # From a thousandth of a second on.
-    script = f'n=10; until timeout -s KILL "$(printf 0.%04d $n)" {adopt}; do n=$((n + n / 8)); [ $n -lt 9999 ]; done'
+    seconds = '"$((n / 10000)).$(printf %04d $((n % 10000)))"'
+    script = f"n=10; until timeout -s KILL {seconds} {adopt}; do n=$((n + n / 8)); [ $n -lt 100000 ]; done"
     code, said = execute(system.engine.account(account.name), "sh", "-euc", script, user="box")
     assert code == 0, said
     assert said.count("Killed") >= 5

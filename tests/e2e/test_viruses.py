@@ -46,7 +46,7 @@ def test_a_virus_from_outside_is_refused(system: System, alice: Account) -> None
     with system.mx() as session, pytest.raises(smtplib.SMTPDataError, match="virus") as refusal:
         session.send_message(message, to_addrs=[alice.short_address])
     assert refusal.value.smtp_code == 554
-    assert not system.waiting()
+    assert not system.waiting(alice.address)
 
 
 def test_a_virus_that_an_account_sends_comes_back_to_its_owner(system: System, alice: Account, bob: Account) -> None:

@@ -1,6 +1,7 @@
 """One run: senders send, one trouble after another comes, and at the end the ledger has to be right."""
 
 import random
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -103,7 +104,7 @@ def _strike(trouble: Trouble, scene: Scene, report: Report, say: Callable[[str],
     report.happened[name] += 1
     try:
         trouble(scene)
-    except (AssertionError, APIError, OSError) as problem:
+    except (AssertionError, APIError, OSError, ValueError, subprocess.TimeoutExpired) as problem:
         report.stumbled.append(f"{name}: {problem}")
         say(f"{name} stumbled: {problem}")
         recover(scene)

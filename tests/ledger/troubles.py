@@ -104,9 +104,13 @@ def an_account_is_stopped(scene: Scene) -> None:
 def daemons_die(scene: Scene) -> None:
     """SIGKILL to three processes of main or of an account; their supervisor starts them again."""
     container = scene.chance.choice([scene.system.main, scene.container(scene.one)])
-    _, listed = execute(container, "sh", "-c", "cd /proc && echo [0-9]*")
-    victims = scene.chance.sample([one for one in listed.split() if one != "1"], 3)
-    execute(container, "kill", "-KILL", *victims)
+    # Not a supervisor: beside the daemon that it leaves, s6-svscan would have another one started again and again.
+    script = "cd /proc; for one in [0-9]*; do echo $one $(cat $one/comm); done"
+    listed = [line.split() for line in execute(container, "sh", "-c", script)[1].splitlines()]
+    there = [
+        one[0] for one in listed if len(one) == 2 and one[0].isdecimal() and one[0] != "1" and one[1] != "s6-supervise"
+    ]
+    execute(container, "kill", "-KILL", *scene.chance.sample(there, min(3, len(there))))
 
 
 def the_engine_is_killed(scene: Scene) -> None:
@@ -216,9 +220,14 @@ def an_account_is_restored(scene: Scene) -> None:
     if scene.chance.random() < _FRESH or listed.code or not listed.json():
         cli.ok("backup", account.name)
     cli.ok("account", "restore", account.name)
-    for one in cli.ok("account", "deleted", "--json").json():
+    _bring_back_earlier(scene, account)
+
+
+def _bring_back_earlier(scene: Scene, account: Account) -> None:
+    """What it was until it was restored, with the messages that only that one has."""
+    for one in scene.system.cli.ok("account", "deleted", "--json").json():
         if one["name"].startswith(f"{account.name}-until-"):
-            cli.ok("account", "undelete", one["name"])
+            scene.system.cli.ok("account", "undelete", one["name"])
             scene.earlier.setdefault(account.name, []).append(replace(account, name=one["name"]))
 
 
@@ -280,13 +289,14 @@ def recover(scene: Scene) -> None:
     def applied() -> bool:
         return scene.system.cli.run("apply").code == 0
 
-    until(applied, "a system that is whole", 120)
+    until(applied, "a system that is whole", 300)
     scene.system.world.attach(scene.system.main)
     scene.system.wait_until_up()
     for account in scene.accounts:
         # Something else may have kept it so.
         if scene.system.shown(account)["frozen"]:
             scene.system.cli.ok("account", "thaw", account.name)
+        _bring_back_earlier(scene, account)
     for account in scene.accounts:
         status = scene.system.shown(account)["status"]
         until(partial(scene.system.reaches, account), f"{account.name}, which is {status}, to be back", 60)

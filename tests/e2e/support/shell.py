@@ -22,7 +22,7 @@ class Ssh:
             "BatchMode yes",
             "StrictHostKeyChecking accept-new",
             f"UserKnownHostsFile {self._known}",
-            "ConnectTimeout 10",
+            "ConnectTimeout 40",
             "LogLevel ERROR",
         ]
         jump = ["Host main", f"HostName {system.address}", f"Port {system.port(2222)}", "User jump"]

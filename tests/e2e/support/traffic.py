@@ -1,11 +1,12 @@
 """Mail that flows while something breaks, and the account of it afterwards."""
 
+import imaplib
 import itertools
 import smtplib
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 
 from tests.e2e.support.mail import compose, token
@@ -77,7 +78,7 @@ class Traffic:
         return True
 
 
-def arrived_once(system: System, accounts: list[Account], expected: list[str], seconds: float = 60) -> None:
+def arrived_once(system: System, accounts: list[Account], expected: list[str], seconds: float = 120) -> None:
     """Every word is on exactly one message in one of the mailboxes, within so many seconds."""
 
     def counts() -> Counter[str]:
@@ -87,7 +88,12 @@ def arrived_once(system: System, accounts: list[Account], expected: list[str], s
                 found.update(mailbox.words())
         return found
 
-    until(lambda: not set(expected) - set(counts()), f"{len(expected)} messages", seconds, every=0.5)
+    def there() -> bool:
+        with suppress(imaplib.IMAP4.error):
+            return not set(expected) - set(counts())
+        return False
+
+    until(there, f"{len(expected)} messages", seconds, every=0.5)
     found = counts()
     again = {word: found[word] for word in expected if found[word] != 1}
     found_ways = [way for account in accounts for word in again for way in ways(system, account, word)]

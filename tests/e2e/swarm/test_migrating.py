@@ -91,7 +91,8 @@ def test_what_was_killed_in_the_middle_is_ended_by_apply(house: SwarmSystem, pai
     traffic = Traffic(house, [account.short_address for account in pair], messages=6)
     with traffic.flowing_on():
         kill_at(house, step, "engine", "migrate", OTHER[engine])
-        assert engine_of(house) == (engine if step == "is a Swarm of one" else OTHER[engine])
+        # After the first one the write comes at once, and the kill may come after it.
+        assert step == "is a Swarm of one" or engine_of(house) == OTHER[engine]
         house.cli.ok("apply")
     house.wait_until_up()
     house.retry_now()
