@@ -188,7 +188,7 @@ def answers(system: System) -> bool:
     """Whether it does."""
     try:
         return bool(system.served(system.domain, "SOA"))
-    except (OSError, dns.exception.DNSException):
+    except (OSError, AssertionError, dns.exception.DNSException):
         return False
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import dns.exception
 import pytest
 from tests.e2e.support.acme import Acme
 from tests.e2e.support.mail import smtp
@@ -50,7 +51,10 @@ def test_a_name_server_takes_what_it_is_sent(elsewhere: System, alice: Account) 
     publish = ("dns", "publish", "--server", world.address, "--port", "5353", "--key-file", str(key))
 
     def there(name: str, kind: str) -> set[str]:
-        return ask(world.address, 5353, name, kind)
+        try:
+            return ask(world.address, 5353, name, kind)
+        except (OSError, AssertionError, dns.exception.DNSException):
+            return set()
 
     until(lambda: there(f"www.{domain}", "A") == {"192.0.2.80"}, "BIND", 20)
     assert elsewhere.cli.run(*publish).code == 1

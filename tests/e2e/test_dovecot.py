@@ -109,10 +109,11 @@ def test_words_in_messages_are_found_by_their_index(system: System, dora: Accoun
     execute(container, "rm", "-rf", index, user="box")
     deliver()
     assert found("apprennent") == 2
+    # Before a health check, which does the same, may have come between.
+    before = files()
     execute(container, "sh", "-c", f"for file in {index}/*/*; do echo damage >$file; done", user="box")
     deliver()
     assert found("apprennent") == 3
-    before = files()
     execute(container, "/usr/lib/mailpod/stack/upkeep")
     until(lambda: files() and not set(before.split()) & set(files().split()), "a new index")
     assert found("eleves") == 3
@@ -159,7 +160,7 @@ def test_who_guesses_passwords_does_not_slow_down_the_owner(system: System, dora
     start = time.monotonic()
     with system.mailbox(dora) as mailbox:
         assert mailbox.session.noop()[0] == "OK"
-    assert time.monotonic() - start < 5  # Dovecot's penalty grows to fifteen
+    assert time.monotonic() - start < 10  # Dovecot's penalty grows to fifteen
     system.forgive()
 
 
@@ -214,7 +215,7 @@ class Queue:
 
     def flush(self) -> None:
         """Have all of it delivered."""
-        until(lambda: not self.shell("postqueue -f; postqueue -j"), "an empty queue", every=0.5)
+        until(lambda: not self.shell("postqueue -f; postqueue -j"), "an empty queue", 40, every=0.5)
 
     def stop(self, service: str) -> None:
         """Stop Postfix or Dovecot."""
@@ -259,7 +260,7 @@ def test_a_message_whose_delivery_was_not_noted_is_kept_once(system: System, dor
     queue.stop("postfix")
     queue.shell("mv /tmp/kept/?/* active", user="postfix")
     queue.start()
-    until(lambda: not queue.shell("find incoming active deferred -type f", user="postfix"), "an empty queue")
+    queue.flush()
     with system.mailbox(dora) as mailbox:
         assert mailbox.count(word) == 1
 

@@ -25,6 +25,7 @@ from tests.e2e.support.world import World
 from tests.e2e.support.zone import ask
 from tests.ports import free_port_base
 
+from mailpod.host.locks import lock
 from mailpod.model.records import DEFAULT_STACK
 
 BASE_IMAGE = "mailpod/base:trixie"
@@ -79,12 +80,14 @@ class System:
     def up(self) -> None:
         """Deploy it with the launcher and let the outside reach it."""
         self.world.trust(self.cli.state)
-        self.cli.ok(
-            *("up", self.domain, "--port-base", str(self.port_base), "--resolver", self.world.address),
-            *("--ipv6-prefix", self.prefix),
-            *(("--bind", self.address) if self.address == "127.0.0.1" else ()),
-            seconds=900,
-        )
+        # Two that choose a subnet in the same moment might choose the same one.
+        with lock("tests-up", 900):
+            self.cli.ok(
+                *("up", self.domain, "--port-base", str(self.port_base), "--resolver", self.world.address),
+                *("--ipv6-prefix", self.prefix),
+                *(("--bind", self.address) if self.address == "127.0.0.1" else ()),
+                seconds=900,
+            )
         self.authority.write_text(self.cli.ok("ca").out)
         self.world.start()
         self.world.attach(self.main)
