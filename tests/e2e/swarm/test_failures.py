@@ -2,9 +2,11 @@
 
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from dns.exception import DNSException
 from tests.e2e.support.mail import compose, token
 from tests.e2e.support.swarm import SwarmSystem
 from tests.e2e.support.system import Account
@@ -34,6 +36,13 @@ def wait_until_back(swarm: SwarmSystem, team: list[Account]) -> None:
     """Wait until every mailbox is opened."""
     for account in team:
         until(lambda account=account: swarm.reaches(account), f"{account.name} to be back", 90, every=0.5)  # type: ignore[misc]
+
+
+def is_named(swarm: SwarmSystem, account: Account) -> bool:
+    """Whether the name server is there, has read its zone, and knows the account."""
+    with suppress(AssertionError, EOFError, DNSException):
+        return bool(swarm.served(f"{account.name}.{swarm.domain}", "MX", tcp=True))
+    return False
 
 
 def test_a_machine_dies_and_comes_back(swarm: SwarmSystem, team: list[Account]) -> None:
@@ -90,7 +99,7 @@ def test_a_machine_is_cut_off_and_back(swarm: SwarmSystem, team: list[Account]) 
 
 
 def test_the_managers_engine_dies_and_is_started_again(swarm: SwarmSystem, team: list[Account]) -> None:
-    """Accounts on other machines go on; mail that main had taken is there afterwards."""
+    """Accounts on other machines go on; mail that main had taken is there afterwards, and so are the names."""
     far = team[1]
     node = swarm.cluster.nodes[0]
     before = swarm.container(far).id
@@ -102,3 +111,4 @@ def test_the_managers_engine_dies_and_is_started_again(swarm: SwarmSystem, team:
     wait_until_back(swarm, team)
     arrived_once(swarm, team, traffic.acknowledged, seconds=200)
     assert swarm.container(far).id == before
+    until(lambda: is_named(swarm, far), "the name server to be back", 120, every=0.5)
