@@ -5,6 +5,7 @@ have other names and some do not exist: a container's name, fixed addresses, an 
 """
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -25,6 +26,22 @@ _VERSION = "3.9"
 # init sees to "no-new-privileges" and the supervisor to the restarts of what is inside.
 _UNKNOWN = ("container_name", "profiles", "restart", "security_opt", "tmpfs", "pids_limit")
 _SOCKET = "unix:///var/run/docker.sock"
+
+
+def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Two Compose files as one: mappings are merged, lists joined, everything else is what the second one says.
+
+    `docker stack deploy` does it too, but tells ports apart by their numbers alone: 53 is one of TCP and one of UDP.
+    """
+    result = dict(first)
+    for key, value in second.items():
+        if isinstance(value, Mapping):
+            result[key] = merged(first.get(key) or {}, value)
+        elif isinstance(value, list):
+            result[key] = [*first.get(key, ()), *value]
+        else:
+            result[key] = value
+    return result
 
 
 def translated(
@@ -148,16 +165,13 @@ def deploy(
     variables = {service: f"MAILPOD_{service.upper()}_IMAGE" for service in ("main", *profiles)}
     labels = {service: {LABEL_IMAGE: environment[variable]} for service, variable in variables.items()}
     digests = {variable: image_id(environment[variable]) for variable in variables.values()}
+    document = functools.reduce(merged, (yaml.safe_load(file.read_text()) for file in compose_files))
+    document = translated(document, node, labels, profiles=profiles, encrypted=encrypted)
     with tempfile.TemporaryDirectory(prefix="mailpod-stack-") as folder:
-        words: list[str] = []
-        for number, file in enumerate(compose_files):
-            path = Path(folder) / f"{number}.json"
-            document = yaml.safe_load(file.read_text())
-            document = translated(document, node, labels, profiles=profiles, encrypted=encrypted)
-            path.write_text(json.dumps(with_named_secrets(document, environment)))
-            words += ["--compose-file", str(path)]
-        command = ["deploy", "--resolve-image", "never", "--prune", *words, environment["MAILPOD_INSTANCE"]]
-        _run(command, {**environment, **digests})
+        path = Path(folder) / "stack.json"
+        path.write_text(json.dumps(with_named_secrets(document, environment)))
+        words = ["--resolve-image", "never", "--prune", "--compose-file", str(path)]
+        _run(["deploy", *words, environment["MAILPOD_INSTANCE"]], {**environment, **digests})
 
 
 def remove(instance: str) -> None:

@@ -29,9 +29,10 @@ def compose_override(system: System, *, guarded: bool) -> str:
     attached: dict[str, object] = {one.name: _attached(system, index) for index, one in more}
     there: dict[str, object] = {one.name: _network(system, one) for _, one in more}
     if local := layout.local_network(system, system.main_node):
-        # Where it gives itself the address, before it gives up the right to (images/main/init/init).
-        main |= {"cap_add": ["NET_ADMIN", "SETPCAP"], "environment": {"MAILPOD_IPV6": layout.main_ipv6(system)}}
+        main |= _claiming(layout.main_ipv6(system))
         attached[local] = {}
+        if "dns" in profiles(system):
+            nameserver |= _claiming(layout.nameserver_ipv6(system)) | {"networks": {local: {}}}
         there[local] = {"external": True, "name": local}
     if attached:
         main["networks"] = attached
@@ -43,6 +44,11 @@ def compose_override(system: System, *, guarded: bool) -> str:
     if there:
         document["networks"] = there
     return json.dumps(document, indent=2) + "\n"
+
+
+def _claiming(ipv6: str) -> dict[str, object]:
+    """What makes a container give itself an address, before it gives up the right to (images/common/claim)."""
+    return {"cap_add": ["NET_ADMIN", "SETPCAP"], "environment": {"MAILPOD_IPV6": ipv6}}
 
 
 def _attached(system: System, index: int) -> dict[str, object]:

@@ -147,7 +147,15 @@ def public_addresses(system: System) -> tuple[str, ...]:
 
 def nameserver_addresses(system: System) -> tuple[str, ...]:
     """The name server's addresses for the outside, as far as they are known."""
-    return (*_public_ipv4(system), *((own_nameserver_addresses(system)[1],) if routed(system) else ()))
+    return (*_public_ipv4(system), *filter(None, (nameserver_ipv6(system),)))
+
+
+def nameserver_ipv6(system: System) -> str:
+    """The name server's own address for the outside; empty where it has none."""
+    if system.engine == "swarm":
+        prefix = system.prefixes.get(system.main_node)
+        return str(networks.claimed_nameserver_address(prefix)) if prefix else ""
+    return own_nameserver_addresses(system)[1] if system.ipv6_routed else ""
 
 
 def _public_ipv4(system: System) -> tuple[str, ...]:

@@ -85,6 +85,11 @@ def claimed_main_address(prefix: str) -> IPv6Address:
     return ipv6_subnet(prefix, 0)[(1 << 32) - 1]
 
 
+def claimed_nameserver_address(prefix: str) -> IPv6Address:
+    """The name server's there: next to main's."""
+    return claimed_main_address(prefix) - 1
+
+
 def nameserver_addresses(ipv4: str, prefix: str) -> tuple[IPv4Address, IPv6Address]:
     """The name server's two addresses on the first network, whose IPv4 subnet is `ipv4`: next to main's."""
     return IPv4Network(ipv4)[3], ipv6_subnet(prefix, 0)[3]

@@ -69,7 +69,7 @@ class Image:
 
 COMMON = Image("mailpod/common", "common")
 MAIN = Image("mailpod/main", "main", base=COMMON)
-DNS = Image("mailpod/dns", "dns")
+DNS = Image("mailpod/dns", "dns", base=COMMON)
 ANTIVIRUS = Image("mailpod/antivirus", "antivirus")
 BACKUP = Image("mailpod/backup", "backup")
 _STACKS: tuple[Stack, ...] = get_args(Stack)

@@ -68,8 +68,16 @@ class SwarmSystem(System):
     @property
     def main(self) -> Container:
         """The one that runs: the Swarm keeps some of those before it."""
+        return self._of("main")
+
+    @property
+    def nameserver(self) -> Container:
+        """The name server's, likewise."""
+        return self._of("dns")
+
+    def _of(self, role: str) -> Container:
         [found] = [
-            one for one in self.engine.containers() if one.labels.get(LABEL_ROLE) == "main" and one.status == "running"
+            one for one in self.engine.containers() if one.labels.get(LABEL_ROLE) == role and one.status == "running"
         ]
         return found
 

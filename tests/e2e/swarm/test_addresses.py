@@ -13,6 +13,7 @@ from tests.e2e.support.mail import compose, token
 from tests.e2e.support.swarm import SwarmSystem
 from tests.e2e.support.system import Account
 from tests.e2e.support.wait import until
+from tests.e2e.support.zone import ask
 
 CAP_NET_ADMIN = 12
 """Its bit among capabilities (linux/capability.h)."""
@@ -79,7 +80,8 @@ def test_after_a_move_it_is_of_the_other_machines_prefix(swarm: SwarmSystem, rit
     swarm.cli.ok("node", "set", other.hostname, "--ipv6-prefix", "none")
 
 
-def test_main_has_an_address_of_its_machine_and_knows_clients_by_theirs(swarm: SwarmSystem, rita: Account) -> None:
+def test_main_and_the_name_server_have_addresses_of_their_machine_too(swarm: SwarmSystem, rita: Account) -> None:
+    """By which main knows clients by theirs."""
     first = swarm.cluster.nodes[0]
     swarm.cli.ok("node", "set", first.hostname, "--ipv6-prefix", first.prefix)
     swarm.wait_until_up()
@@ -91,8 +93,13 @@ def test_main_has_an_address_of_its_machine_and_knows_clients_by_theirs(swarm: S
         message = compose("someone@outside.test", rita.short_address, word)
         session.send_message(message, "someone@outside.test", [rita.short_address])
     assert f"[IPv6:{client}]" in str(swarm.wait_for(rita, word).get_all("Received"))
-    # It could take no other address any more.
-    bounding = execute(swarm.main, "grep", "CapBnd", "/proc/1/status")[1].split()[1]
-    assert not int(bounding, 16) & (1 << CAP_NET_ADMIN)
+    [names] = swarm.served(f"ns1.{swarm.domain}", "AAAA")
+    assert ip_address(names) in ip_network(first.prefix)
+    for tcp in (False, True):
+        assert ask(names, 53, f"mail.{swarm.domain}", "AAAA", tcp=tcp) == {address}
+    # They could take no other address any more.
+    for container in (swarm.main, swarm.nameserver):
+        bounding = execute(container, "grep", "CapBnd", "/proc/1/status")[1].split()[1]
+        assert not int(bounding, 16) & (1 << CAP_NET_ADMIN)
     swarm.cli.ok("node", "set", first.hostname, "--ipv6-prefix", "none")
     swarm.wait_until_up()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from mailpod.engine.stack import translated, with_named_secrets
+from mailpod.engine.stack import merged, translated, with_named_secrets
 from mailpod.services.images import SOURCES
 
 # What `docker stack deploy` knows of a service (compose-spec's older form, version 3.9), as far as ours says any of it.
@@ -31,6 +31,17 @@ def test_ports_are_the_machines_own():
     ports = ours()["services"]["main"]["ports"]
     assert {"target": 25, "published": "${MAILPOD_PORT_SMTP:-25}", "protocol": "tcp", "mode": "host"} in ports
     assert {one["mode"] for one in ports} == {"host"}
+
+
+def test_what_is_told_beside_it_adds_to_it_and_takes_no_port_away():
+    document = yaml.safe_load(Path(SOURCES / "compose.yaml").read_text())
+    told = {"services": {"dns": {"cap_add": ["NET_ADMIN"], "environment": {"MORE": "one"}, "networks": {"own": {}}}}}
+    both = merged(document, told)["services"]
+    assert both["dns"]["ports"] == document["services"]["dns"]["ports"]
+    assert both["dns"]["cap_add"] == [*document["services"]["dns"]["cap_add"], "NET_ADMIN"]
+    assert set(both["dns"]["environment"]) > {"MORE", "MAILPOD_DOMAIN"}
+    assert set(both["dns"]["networks"]) == {"mail", "own"}
+    assert both["main"] == document["services"]["main"]
 
 
 def test_it_stays_where_its_volume_is_and_is_found_by_its_labels():

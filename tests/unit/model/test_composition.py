@@ -47,8 +47,8 @@ def test_mains_ports_are_opened_at_its_own_ipv6_address_where_the_engine_guards_
     assert "ports" not in json.loads(composition.compose_override(SYSTEM, guarded=True))["services"]["main"]
 
 
-def test_main_takes_an_address_of_its_machines_prefix_on_a_swarm():
-    update = {"engine": "swarm", "main_node": "node1", "prefixes": {"node1": "2001:db8:1::/64"}}
+def test_main_and_the_name_server_take_addresses_of_their_machines_prefix_on_a_swarm():
+    update = {"engine": "swarm", "dns": "built-in", "main_node": "node1", "prefixes": {"node1": "2001:db8:1::/64"}}
     system = SYSTEM.model_copy(update={**update, "networks": SYSTEM.networks[:1]})
     told = json.loads(composition.compose_override(system, guarded=False))
     main, name = told["services"]["main"], layout.local_network(system, "node1")
@@ -56,6 +56,13 @@ def test_main_takes_an_address_of_its_machines_prefix_on_a_swarm():
     assert main["cap_add"] == ["NET_ADMIN", "SETPCAP"]
     assert told["networks"] == {name: {"external": True, "name": name}}
     assert layout.public_addresses(system)[-1] == "2001:db8:1::ffff:ffff"
+    nameserver = told["services"]["dns"]
+    assert nameserver["environment"] == {"MAILPOD_IPV6": "2001:db8:1::ffff:fffe"}
+    assert nameserver["cap_add"] == main["cap_add"]
+    assert set(nameserver["networks"]) == {name}
+    assert layout.nameserver_addresses(system)[-1] == "2001:db8:1::ffff:fffe"
+    unserved = system.model_copy(update={"dns": "elsewhere"})
+    assert set(json.loads(composition.compose_override(unserved, guarded=False))["services"]) == {"main"}
     elsewhere = system.model_copy(update={"main_node": "node2"})
     assert "networks" not in json.loads(composition.compose_override(elsewhere, guarded=False) or "{}")
     assert layout.main_ipv6(elsewhere) == ""
