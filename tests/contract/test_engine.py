@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import pytest
 from tests.contract.labs import spec
 
+from mailpod.engine.swarm import SwarmEngine
 from mailpod.model.archive import File
 from mailpod.model.errors import EngineUnreachable, MailpodError
 from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_INSTANCE, LABEL_ROLE, LABEL_SPEC
@@ -272,6 +273,61 @@ def test_a_container_and_its_volume_are_on_the_machine_that_was_named(lab):
         assert wanted.volume in lab.engine.volumes(lab.instance)
         lab.engine.remove_volume(wanted.volume)
         assert lab.engine.volumes(lab.instance) == {}
+
+
+REAL = [pytest.param(kind, marks=pytest.mark.engine) for kind in ("docker", "swarm")]
+
+
+@pytest.mark.parametrize("laboratory", REAL, indirect=True)
+def test_an_account_runs_with_no_more_rights_than_were_named(lab):
+    """As the container has them, whatever the engine was told, on each machine."""
+    for machine in lab.engine.machines():
+        wanted = spec(lab, node=machine.name)
+        lab.engine.create(wanted, [])
+        told = lab.inspect(wanted.name)
+        host = told["HostConfig"]
+        assert host["ReadonlyRootfs"]
+        assert host["CapDrop"] == ["ALL"]
+        assert {name.removeprefix("CAP_") for name in host["CapAdd"]} == set(wanted.capabilities)
+        assert (host["PidsLimit"], host["Memory"], host["NanoCpus"]) == (16, 64 << 20, 500_000_000)
+        assert (host["Privileged"], host["PortBindings"] or {}) == (False, {})
+        assert host["LogConfig"]["Config"].keys() == {"max-size", "max-file"}
+        mounts = {(one["Type"], one.get("Name", ""), one["Destination"]) for one in told["Mounts"]}
+        assert {one for one in mounts if one[0] != "tmpfs"} == {("volume", wanted.volume, "/data")}
+        assert told["Config"]["Hostname"] == wanted.hostname
+        assert "NAME=alice" in told["Config"]["Env"]
+        lab.engine.remove(wanted.name)
+        lab.engine.remove_volume(wanted.volume)
+
+
+@pytest.mark.parametrize("laboratory", REAL[1:], indirect=True)
+def test_a_machine_with_another_image_of_that_name_gets_the_one_that_is_here(lab):
+    """And what is copied is told; nothing is, where it is there."""
+    other = lab.engine.on("node2")
+    lab.engine.spread_images([lab.broken_image], print)
+    other.client.tag(lab.broken_image, *lab.image.rsplit(":", 1))
+    assert other.image_id(lab.image) != lab.engine.image_id(lab.image)
+    said = []
+    lab.engine.spread_images([lab.image], said.append)
+    assert other.image_id(lab.image) == lab.engine.image_id(lab.image)
+    assert said == ["copying 1 images to node2 (over SSH)"]
+    lab.engine.spread_images([lab.image], said.append)
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("laboratory", REAL[1:], indirect=True)
+def test_a_machine_to_which_there_is_no_way_holds_up_nothing_of_the_others(lab, monkeypatch):
+    def reach(name):
+        raise EngineUnreachable(f"{name} cannot be reached", "see that it answers on SSH")
+
+    wanted = spec(lab, node=lab.engine.here())
+    engine = SwarmEngine(reach, lambda: ["node2"])
+    engine.create(wanted, SEED)
+    assert engine.up() == [engine.here()]
+    engine.remove_helpers(lab.instance, "1")
+    assert set(engine.volumes(lab.instance)) == {wanted.volume}
+    assert {one.name: one.state for one in engine.machines()} == {"node1": "ready", "node2": "ready"}
+    engine.remove(wanted.name)
 
 
 def test_memory(lab):

@@ -135,8 +135,12 @@ class FakeEngine(FakeCarrier):
         world.machines = [one for one in world.machines if one.name != node]
 
     def join(self):
-        """No machine joins."""
-        raise MailpodError("this engine is one machine", "add none")
+        if self._kind != "swarm":
+            raise MailpodError("this engine is one machine", "add none")
+        return "SWMTKN-1-secret", "192.0.2.1:2377"
+
+    def change_token(self):
+        self._reach("change_token")
 
     def deploy_main(self, compose_files: Sequence[Path], environment: Mapping[str, str]) -> None:
         world = self._reach("deploy_main")

@@ -91,7 +91,11 @@ def add(
     """Let a machine join the Swarm, and take accounts, over SSH; or show what it needs for that."""
     here = context()
     if target is None:
-        print(nodes.by_hand(here))
+        needed = nodes.by_hand(here)
+        if json:
+            output.document({"needed": needed.splitlines()})
+        else:
+            print(needed)
         return
     machine = nodes.add(here, target, port, ssh_key)
     if json:

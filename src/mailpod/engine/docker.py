@@ -50,6 +50,9 @@ class DockerEngine(Carrier, LogReader, EngineApi):
         """No machine joins one Docker Engine."""
         raise MailpodError("this engine is one machine", "see: mailpod engine migrate swarm")
 
+    def change_token(self) -> None:
+        """There is none."""
+
     def set_available(self, node: str, *, available: bool) -> None:
         """There is no other machine."""
 

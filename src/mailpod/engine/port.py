@@ -78,6 +78,9 @@ class Engine(Protocol):
     def join(self) -> tuple[str, str]:
         """The token with which one more machine joins, and whom it asks (`ADDRESS:PORT`)."""
 
+    def change_token(self) -> None:
+        """Let that token be worth nothing any more, and another one be it."""
+
     def set_available(self, node: str, *, available: bool) -> None:
         """Let the engine put something on a machine, or nothing any more, and end what is there."""
 

@@ -46,6 +46,7 @@ class SwarmEngine(Carrier, LogReader, EngineApi):
         self._reach = reach
         self._known = known
         self._others: dict[str, EngineApi] = {}
+        self._silent: set[str] = set()
         self._here = ""
 
     def machines(self) -> list[Machine]:
@@ -65,6 +66,12 @@ class SwarmEngine(Carrier, LogReader, EngineApi):
             swarm: dict[str, Any] = self._api.inspect_swarm()
             address = self._client.info()["Swarm"]["RemoteManagers"][0]["Addr"]
         return swarm["JoinTokens"]["Worker"], address
+
+    def change_token(self) -> None:
+        """Machines that are in the Swarm stay in it."""
+        with said_plainly():
+            swarm = self._api.inspect_swarm()
+            self._api.update_swarm(swarm["Version"]["Index"], swarm["Spec"], rotate_worker_token=True)
 
     def set_available(self, node: str, *, available: bool) -> None:
         """Docker's words for it are `active` and `drain`."""
@@ -95,9 +102,20 @@ class SwarmEngine(Carrier, LogReader, EngineApi):
         return self._others[node]
 
     def up(self) -> list[str]:
-        """Names of the machines that are up and to which there is a way."""
+        """Names of the machines that are up and answer; one that has not is not waited for a second time."""
         known = set(self._known())
-        return [one.name for one in self.machines() if one.state != "down" and (one.here or one.name in known)]
+        there = [one.name for one in self.machines() if one.state != "down" and (one.here or one.name in known)]
+        return [name for name in there if self._answers(name)]
+
+    def _answers(self, node: str) -> bool:
+        if node in self._silent:
+            return False
+        try:
+            self.on(node)
+        except EngineUnreachable:
+            self._silent.add(node)
+            return False
+        return True
 
     def spread_images(self, tags: Iterable[str], progress: Progress) -> None:
         """Give every machine that is up the images of these names, and compare their digests."""

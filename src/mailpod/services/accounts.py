@@ -213,7 +213,7 @@ def placed(context: Context, account: Account, node: str | None) -> Account:
     there = context.store.accounts()
     index = with_room(context.system, there)
     network = len(context.system.networks) - 1 if index is None else index
-    machine = choose(context, there, account.memory, node)
+    machine = choose(context, there, node)
     return account.model_copy(update={"network": network, "node": machine})
 
 

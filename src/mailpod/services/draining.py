@@ -102,7 +102,7 @@ def _there(context: Context, node: str) -> list[Account]:
 
 def _move_away(context: Context, account: Account) -> None:
     others = [one for one in context.store.accounts() if one.id != account.id]
-    target = choose(context, others, account.memory)
+    target = choose(context, others)
     require_reachable(context, account)
     with copies.alone(context, account):
         account = copies.record(context, account)

@@ -34,7 +34,7 @@ def move(context: Context, name: str, node: str) -> AccountView:
     if account.node == node and not account.copies:
         raise AlreadyExists(f"{account.name} is on {node}", f"see: mailpod account show {account.name}")
     if account.node != node:
-        choose(context, [one for one in context.store.accounts() if one.id != account.id], account.memory, node)
+        choose(context, [one for one in context.store.accounts() if one.id != account.id], node)
     require_reachable(context, account)
     require_main(context)
     with copies.alone(context, account):

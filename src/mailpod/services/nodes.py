@@ -135,13 +135,15 @@ def add(context: Context, target: str, port: int, login_key: str | None) -> str:
     known = f'UserKnownHostsFile="{_known_hosts(context.store)}" ~/.ssh/known_hosts'
     words = ["ssh", "-T", "-p", str(port), "-o", "StrictHostKeyChecking=accept-new", "-o", known]
     words += ["-i", login_key, "-o", "IdentitiesOnly=yes"] if login_key else []
-    done = subprocess.run(
-        [*words, target, "sh -s"],
-        input=script.encode(),
-        capture_output=True,
-        timeout=_JOIN_SECONDS,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [*words, target, "sh -s"], input=script.encode(), capture_output=True, timeout=_JOIN_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        what = f"{target} did not answer within {_JOIN_SECONDS} s"
+        raise MailpodError(what, "see that it runs, answers on SSH and reaches this machine's port 2377") from None
+    # Whoever looked at that machine's processes may have seen the token.
+    context.engine.change_token()
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         if said and said[-1] == ANOTHER_KEY:
@@ -208,12 +210,13 @@ def require_swarm(context: Context) -> None:
         )
 
 
-def choose(context: Context, accounts: Iterable[Account], memory: int, wanted: str | None = None) -> str:
+def choose(context: Context, accounts: Iterable[Account], wanted: str | None = None) -> str:
     """The machine for one more account: the one that has been asked for, else the one with most memory not given away.
 
+    Of equal ones it is the one with the fewest accounts.
+
     Args:
-        accounts: those that have a place.
-        memory: bytes that the new one may use.
+        accounts: those that have a place; each may use what its limit allows, whatever it uses now.
         wanted: name of a machine.
 
     Returns:
@@ -242,11 +245,11 @@ def choose(context: Context, accounts: Iterable[Account], memory: int, wanted: s
     if not ready:
         what = f"{wanted} takes no accounts now" if wanted else "no machine takes accounts now"
         raise MailpodError(what, "see: mailpod node list")
-    given = dict.fromkeys(ready, 0)
+    there: dict[str, list[int]] = {name: [] for name in sorted(ready)}
     for account in accounts:
-        if account.node in given:
-            given[account.node] += account.memory
-    return max(sorted(ready), key=lambda name: ready[name].memory - given[name] - memory)
+        if account.node in there:
+            there[account.node].append(account.memory)
+    return max(there, key=lambda name: (ready[name].memory - sum(there[name]), -len(there[name])))
 
 
 def main_node(context: Context) -> str:

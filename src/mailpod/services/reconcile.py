@@ -261,7 +261,9 @@ def finish_purge(context: Context, account: Account) -> None:
     While a machine that has something of it is down, or main does not answer, it stays on record for `apply`.
     """
     remove_container(context, account)
-    away = {account.node, *account.copies, *account.kept} & down(context).keys()
+    # What a machine had that has left is gone with it.
+    there = {machine.name for machine in context.engine.machines()} - set(context.engine.up())
+    away = {account.node, *account.copies, *account.kept} & there
     context.engine.remove_helpers(context.instance, account.id)
     for volume in (layout.account_volume(context.instance, account), account.restoring, account.replaced):
         if volume:

@@ -61,7 +61,7 @@ def recover(context: Context, name: str, node: str, path: Path | None = None, at
             f"{account.node}, where {account.name} is, is up",
             f"move it: mailpod account move {account.name} --node {node}",
         )
-    choose(context, [one for one in context.store.accounts() if one.id != account.id], account.memory, node)
+    choose(context, [one for one in context.store.accounts() if one.id != account.id], node)
     if node in account.kept:
         raise MailpodError(
             f"{node} keeps an older copy of {account.name}", "choose another machine, or remove it there"
