@@ -19,6 +19,9 @@ def test_the_demo_shows_a_message_from_outside_and_goes_without_a_trace(tmp_path
             assert "To: alice@demo.test" in shown.out
             assert f"--instance {cli.instance} --state {cli.state} down --purge" in shown.out
             assert all(line.startswith("· ") for line in shown.err.splitlines())
+        told = cli.ok("demo", "--json", seconds=900).json()
+        assert [(one["name"], bool(one["password"])) for one in told["accounts"]] == [("alice", True), ("bob", True)]
+        assert "This message came in by SMTP from outside." in told["message"]
         cli.ok("down", "--purge", "--yes")
         assert not engine.objects()
         assert not [path for path in cli.state.rglob("*") if path.is_file()]

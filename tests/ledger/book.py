@@ -32,7 +32,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Copies:
-    """A message that is in one place more than once.
+    """A message that is in one place more often than it should.
 
     Attributes:
         ways: the Received headers of each copy that lies in an inbox.
@@ -55,12 +55,14 @@ class Verdict:
         delivered, returned: how many lie where they belong, and how many came back to their senders.
         lost: neither.
         twice: more than once in one place.
+        astray: where they do not belong.
     """
 
     delivered: int = 0
     returned: int = 0
     lost: list[Entry] = field(default_factory=list)
     twice: list[Copies] = field(default_factory=list)
+    astray: list[Copies] = field(default_factory=list)
 
 
 class Ledger:
@@ -89,11 +91,13 @@ class Ledger:
         found[OUTSIDE] = outside(system)
         verdict = Verdict()
         for entry in self.entries:
-            copies = {place: found[place].subjects[entry.word] for place in entry.places}
-            for place, count in copies.items():
-                if count > 1:
+            counts = {place: there.subjects[entry.word] for place, there in found.items()}
+            copies = {place: counts[place] for place in entry.places}
+            for place, count in counts.items():
+                if count > (place in entry.places):
                     way = ways(system, by_name[place], entry.word) if place != OUTSIDE else []
-                    verdict.twice.append(Copies(entry, place, count, way))
+                    wrong = verdict.twice if place in entry.places else verdict.astray
+                    wrong.append(Copies(entry, place, count, way))
             if all(copies.values()):
                 verdict.delivered += 1
             elif entry.word in found[entry.sender].reports:

@@ -58,7 +58,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def as_json(view: AccountView) -> dict[str, Any]:
-    """An account as the contract's JSON object."""
+    """An account as a JSON object."""
     account = view.account
     return {
         "name": account.name,
@@ -144,8 +144,9 @@ def create(
     password = parse.password_line() if password_stdin else generate_password()
     here = context()
     made = accounts.create(here, name, password, ssh_keys=keys, stack=stack, node=node, **limits)
-    certificate.issue_for(here, made.account.name)
+    # At once: an order takes half a minute, and nobody else knows the password of an account that is there.
     tell_of_new(made, password, told=not password_stdin, json=json)
+    certificate.issue_for(here, made.account.name)
 
 
 def tell_of_new(made: AccountView, password: str, *, told: bool, json: bool) -> None:

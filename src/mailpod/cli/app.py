@@ -42,6 +42,7 @@ from mailpod.model.errors import InvalidInput, MailpodError
 app = typer.Typer(
     name="mailpod",
     help="A mail system in which every account is its own container.",
+    epilog="./mailpod test runs the linters and every test; with --fast, those that need no engine.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -106,7 +107,7 @@ def globals_(
 
 
 def main() -> None:
-    """Run the command line; ends the process with the exit code of the contract."""
+    """Run the command line; ends the process with the exit code that docs/operator.md tells."""
     # What ends it from outside undoes as much as control-C does. `nohup` has SIGHUP ignored.
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:

@@ -17,7 +17,7 @@ ScopeName = Annotated[Scope, typer.Option(help="What it opens: the mailbox, send
 
 
 def as_json(one: AppPassword) -> dict[str, Any]:
-    """An app password as the contract's JSON object."""
+    """An app password as a JSON object."""
     return {
         "name": one.name,
         "scope": one.scope,

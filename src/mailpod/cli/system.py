@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from mailpod.cli import certificate, output, parse, tending
+from mailpod.cli.account import as_json
 from mailpod.cli.certificate import issue_due
 from mailpod.cli.engine import Advertise
 from mailpod.cli.queue import as_json as queue_as_json
@@ -15,7 +16,7 @@ from mailpod.model import layout
 from mailpod.model.errors import InvalidInput
 from mailpod.model.plan import describe
 from mailpod.model.records import Antivirus, Dns, EngineKind, System
-from mailpod.services import acme_options, installation, planning, relay_host, resolving
+from mailpod.services import accounts, acme_options, installation, planning, relay_host, resolving
 from mailpod.services import demo as demonstration
 from mailpod.services import status as status_service
 from mailpod.services.acme_options import AcmeOptions
@@ -302,19 +303,44 @@ def apply(json: Json = False) -> None:
         output.document([describe(step) for step in steps])
 
 
-def ca() -> None:
+def ca(json: Json = False) -> None:
     """Print the certificate of the system's own authority, for clients to trust."""
     here = context()
     here.require_system()
-    print(here.keys.authority(), end="")
+    if json:
+        output.document({"certificate": here.keys.authority()})
+    else:
+        print(here.keys.authority(), end="")
 
 
 def demo(
     port_base: Annotated[
         int | None, typer.Option(help=f"Number added to every port; {demonstration.PORT_BASE} at first.")
     ] = None,
+    json: Json = False,
 ) -> None:
     """Start a system on a demo domain, with two accounts and a message from outside."""
     here = context(set_up_engine=True, default_instance="demo")
-    state = f" --state {options.state}" if options.state else ""
-    demonstration.run(here, port_base, f"--instance {here.instance}{state}", output.line)
+    shown = demonstration.run(here, port_base)
+    host, port = here.system.local_address(), here.system.port
+    if json:
+        views = [accounts.show(here, name) for name in shown.passwords]
+        output.document(
+            {
+                "webmail": f"https://{host}:{port('https')}",
+                "accounts": [as_json(view) | {"password": shown.passwords[view.account.name]} for view in views],
+                "message": shown.message,
+            }
+        )
+        return
+    output.line(f"A message from outside to {shown.address}, read over IMAP:\n")
+    output.line(shown.message)
+    output.line("\nGo on:")
+    for name, password in shown.passwords.items():
+        output.line(f"  {name:5}  {name}@{here.system.domain}  password {password}")
+    output.line(f"  webmail  https://{host}:{port('https')}")
+    output.line(f"  IMAP     {host} port {port('imaps')} (TLS); submission port {port('submissions')} (TLS)")
+    own = f"--instance {here.instance}" + (f" --state {options.state}" if options.state else "")
+    output.line(f"  accounts scripts/listAccount.sh {own}")
+    output.line(f"           scripts/createAccount.sh carol {own}")
+    output.line(f"  the end  ./mailpod {own} down --purge")

@@ -3,9 +3,6 @@
 import re
 from collections.abc import Sequence
 
-FLAGS = "DFPRST"
-"""Draft, flagged, passed on, replied to, seen, trashed, in the order in which a message's name has them."""
-
 # What servers keep beside messages: UIDs, keywords and subscriptions (images/account/base/mailbox).
 DOVECOT = {"dovecot-uidlist", "dovecot-keywords", "subscriptions"}
 COURIER = {"courierimapuiddb", "courierimapsubscribed"}

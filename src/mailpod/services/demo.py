@@ -3,7 +3,7 @@
 import imaplib
 import smtplib
 import ssl
-from collections.abc import Callable
+from dataclasses import dataclass
 from email.message import EmailMessage
 from functools import partial
 
@@ -21,14 +21,27 @@ _NO_RESOLVER = "127.0.0.1"
 _NAMES = ("alice", "bob")
 
 
-def run(context: Context, port_base: int | None, options: str, say: Callable[[str], None]) -> None:
+@dataclass(frozen=True)
+class Shown:
+    """What came of it.
+
+    Attributes:
+        address: whom the message from outside went to.
+        message: it, as it was read over IMAP.
+        passwords: of the accounts, by name.
+    """
+
+    address: str
+    message: str
+    passwords: dict[str, str]
+
+
+def run(context: Context, port_base: int | None) -> Shown:
     """Start the demo, or take up one that runs.
 
     Args:
         context: the system, in a state folder of the demo's own.
         port_base: where main is to listen, if not where it did before or a demo usually does.
-        options: what a command line needs to mean this system.
-        say: told what came of it and how to go on, a line at a time.
     """
     if port_base is None and context.store.find_system() is None:
         port_base = PORT_BASE
@@ -43,9 +56,7 @@ def run(context: Context, port_base: int | None, options: str, say: Callable[[st
     _send_from_outside(context.system, alice, token)
     seen = partial(_read, context.system, alice, passwords["alice"], token, context.keys.authority())
     until(lambda: bool(seen()), 30, "the message did not arrive", "see: mailpod status")
-    say(f"A message from outside to {alice.short(DOMAIN)}, read over IMAP:\n")
-    say(seen())
-    _how_to_go_on(context.system, passwords, options, say)
+    return Shown(alice.short(DOMAIN), seen(), passwords)
 
 
 def _account(context: Context, name: str) -> str:
@@ -84,15 +95,3 @@ def _read(system: System, account: Account, password: str, token: str, authority
         _, parts = client.fetch(found[0].split()[-1].decode(), "(BODY.PEEK[])")
         body = next(part[1] for part in parts if isinstance(part, tuple))
         return body.decode(errors="replace")
-
-
-def _how_to_go_on(system: System, passwords: dict[str, str], options: str, say: Callable[[str], None]) -> None:
-    host = system.local_address()
-    say("\nGo on:")
-    for name, password in passwords.items():
-        say(f"  {name:5}  {name}@{DOMAIN}  password {password}")
-    say(f"  webmail  https://{host}:{system.port('https')}")
-    say(f"  IMAP     {host} port {system.port('imaps')} (TLS); submission port {system.port('submissions')} (TLS)")
-    say(f"  accounts scripts/listAccount.sh {options}")
-    say(f"           scripts/createAccount.sh carol {options}")
-    say(f"  the end  ./mailpod {options} down --purge")

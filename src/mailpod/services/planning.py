@@ -105,7 +105,9 @@ def _check_swarm(bind: str | None, ipv6_prefix: str | None) -> None:
     if bind not in {None, EVERYWHERE}:
         raise InvalidInput("--bind has no effect on a Swarm, which publishes on every address", "leave it out")
     if ipv6_prefix not in {None, "none"}:
-        raise InvalidInput("--ipv6-prefix is for one machine", "leave it out")
+        raise InvalidInput(
+            "--ipv6-prefix is for one machine", "give each its own: mailpod node set NAME --ipv6-prefix PREFIX"
+        )
 
 
 def _prefix(base: System, wanted: str | None) -> dict[str, object]:

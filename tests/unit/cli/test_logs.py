@@ -19,6 +19,20 @@ def test_lines_are_shown_without_what_is_in_them_twice(mailpod, club):
     assert line.endswith("postfix/qmgr[75]: 4jc64f6TjbzCT0P: removed\n")
     assert "4jc64d6NXzzCSyy" in mailpod("logs").out
     assert mailpod("logs", "alice", "--follow").out.endswith(line)
+    (document,) = json.loads(mailpod("logs", "alice", "--lines", "1", "--json").out)
+    assert line.endswith(f" {document['text']}\n")
+    assert document["at"].startswith("2026-11-28T")
+
+
+def test_control_c_is_how_following_ends(mailpod, club, monkeypatch):
+    def follow(_logs, _account, _last):
+        yield "2026-11-28T10:30:42.1Z the last"
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mailpod.services.logs.Logs.follow", follow)
+    ended = mailpod("logs", "--follow")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.endswith(" the last\n")
 
 
 def test_a_terminal_takes_no_orders_from_a_log(mailpod, club):
@@ -47,6 +61,8 @@ def test_a_way_is_told_line_by_line(mailpod, club):
         (["trace", "a@b.test", "--since", "3654d"], 2),
         (["logs", "eve"], 3),
         (["logs", "--since", "1h", "--follow"], 2),
+        (["logs", "--json", "--follow"], 2),
+        (["trace", "none@test.invalid", "--since", "3653d", "--json"], 3),
         (["logs", "--lines", "0"], 2),
     ],
 )
