@@ -87,12 +87,13 @@ def test_main_and_the_name_server_have_addresses_of_their_machine_too(swarm: Swa
     swarm.wait_until_up()
     [address] = swarm.served(f"mail.{swarm.domain}", "AAAA")
     assert ip_address(address) in ip_network(first.prefix)
-    word = token()
-    with smtplib.SMTP(address, 25, timeout=20) as session:
-        client = session.sock.getsockname()[0]
-        message = compose("someone@outside.test", rita.short_address, word)
-        session.send_message(message, "someone@outside.test", [rita.short_address])
-    assert f"[IPv6:{client}]" in str(swarm.wait_for(rita, word).get_all("Received"))
+    for host, prefix in ((address, "IPv6:"), (swarm.address, "")):
+        word = token()
+        with smtplib.SMTP(host, 25, timeout=20) as session:
+            client = session.sock.getsockname()[0]
+            message = compose("someone@outside.test", rita.short_address, word)
+            session.send_message(message, "someone@outside.test", [rita.short_address])
+        assert f"[{prefix}{client}]" in str(swarm.wait_for(rita, word).get_all("Received"))
     [names] = swarm.served(f"ns1.{swarm.domain}", "AAAA")
     assert ip_address(names) in ip_network(first.prefix)
     for tcp in (False, True):

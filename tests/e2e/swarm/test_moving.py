@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import pytest
 from tests.e2e.support.engine import execute
+from tests.e2e.support.mail import compose, token
 from tests.e2e.support.swarm import SwarmSystem
 from tests.e2e.support.system import Account
 from tests.e2e.support.traffic import Traffic, arrived_once
@@ -37,6 +38,24 @@ def identity(swarm: SwarmSystem, account: Account) -> dict[str, object]:
     code, key = execute(swarm.container(account), "cat", "/data/etc/ssh/ssh_host_ed25519_key.pub")
     assert code == 0
     return {"validity": validity, "uids": uids, "key": key}
+
+
+def told(swarm: SwarmSystem, account: Account, script: str) -> str:
+    """What a script says in the account's container."""
+    code, said = execute(swarm.container(account), "sh", "-c", script)
+    assert code == 0, said
+    return said
+
+
+def keep_in_queue(swarm: SwarmSystem, account: Account) -> str:
+    """The word of a message to the outside that the account has taken and keeps on hold."""
+    word = token()
+    message = compose(account.address, "erin@outside.test", word).as_string()
+    send = f"setpriv --reuid box --init-groups sendmail -f {account.address} erin@outside.test"
+    told(swarm, account, f"pkill -STOP qmgr; {send} <<'X'\n{message}\nX")
+    until(lambda: "incoming" in told(swarm, account, "postqueue -j"), "it to be in the queue")
+    told(swarm, account, "postsuper -h ALL; pkill -CONT qmgr")
+    return word
 
 
 def whole_on(swarm: SwarmSystem, account: Account) -> str:
@@ -88,6 +107,7 @@ def reading(swarm: SwarmSystem, account: Account) -> Iterator[Reader]:
 
 def test_it_is_moved_while_mail_comes_in_and_is_read(swarm: SwarmSystem, mona: Account) -> None:
     before = identity(swarm, mona)
+    kept = keep_in_queue(swarm, mona)
     traffic = Traffic(swarm, [mona.short_address], messages=60)
     away: list[float] = []
     with reading(swarm, mona) as reader, traffic.flowing():
@@ -99,6 +119,10 @@ def test_it_is_moved_while_mail_comes_in_and_is_read(swarm: SwarmSystem, mona: A
     assert identity(swarm, mona) == before
     assert whole_on(swarm, mona) == "node2"
     assert reader.seen == sorted(reader.seen), "messages were seen and then not"
+    assert not swarm.world.received(kept)
+    told(swarm, mona, "postsuper -H ALL && postqueue -f")
+    swarm.world.wait_for(kept)
+    assert len(swarm.world.received(kept)) == 1
     # Whoever logs in meanwhile waits until it is there, and no longer.
     assert reader.longest() < max(away) + 3
 
