@@ -5,17 +5,11 @@ import re
 import pytest
 from tests.e2e.support.engine import execute
 from tests.e2e.support.mail import compose, smtp, token
+from tests.e2e.support.signatures import check, publish
 from tests.e2e.support.system import Account, System
 from tests.e2e.support.wait import until
-from tests.e2e.support.world import INBOX
 
 pytestmark = pytest.mark.once
-
-
-def publish(system: System) -> None:
-    """As the operator does."""
-    keys = system.cli.ok("dkim", "show", "--json").json()
-    system.world.publish({key["record"]: key["text"] for key in keys})
 
 
 def signatures(system: System, word: str) -> list[tuple[str, str, str]]:
@@ -26,16 +20,6 @@ def signatures(system: System, word: str) -> list[tuple[str, str, str]]:
         for value in message.get_all("DKIM-Signature", [])
     ]
     return [(one["a"], one["d"], one["s"]) for one in tags]
-
-
-def check(system: System, word: str) -> None:
-    """Each signature is right by dkimpy, and OpenDKIM finds one that is."""
-    file = f'"$(grep --recursive --files-with-matches {word} {INBOX})"'
-    for index in range(2):
-        code, said = system.world.run("sh", "-c", f"dkimverify --index {index} < {file}")
-        assert code == 0, said
-    code, said = system.world.run("sh", "-c", f"opendkim-testmsg < {file}")
-    assert code == 0, said
 
 
 @pytest.mark.parametrize(

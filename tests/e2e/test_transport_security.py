@@ -1,12 +1,17 @@
 """Mail that leaves: to whom it goes is verified as the receiver's DNS (DANE) or policy (MTA-STS) asks, or it waits."""
 
+import gzip
+import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from tests.e2e.support.engine import execute
 from tests.e2e.support.mail import compose, token
+from tests.e2e.support.signatures import check, publish
 from tests.e2e.support.system import Account, System
 from tests.e2e.support.wait import until
+from tests.e2e.support.world import INBOX
 
 # Main's doing: once, in the process that has less to do.
 pytestmark = pytest.mark.stack("classic")
@@ -16,6 +21,9 @@ Records = list[tuple[str, str]]
 CERTIFICATE = "/etc/ssl/certs/ssl-cert-snakeoil.pem"
 POLICY = "version: STSv1\nmode: enforce\nmx: mx.policy.test\nmax_age: 86400\n"
 UNVERIFIED = "Server certificate not verified"
+REPORTS = "reports@policy.test"
+UPLOADS = "https://mta-sts.policy.test/reports"
+UPLOADED = "/srv/uploaded/application-tlsrpt+gzip"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -125,12 +133,12 @@ def present(system: System, name: str) -> None:
 
 @pytest.fixture(scope="module")
 def policy(system: System) -> Iterator[Records]:
-    """A domain with an MTA-STS policy in mode `enforce`, of an authority that main trusts."""
+    """A domain with an MTA-STS policy in mode `enforce`, of an authority that main trusts; it asks for reports."""
     world = system.world
-    assert world.run("mkdir", "-p", "/srv/.well-known")[0] == 0
+    publish(system)
+    assert world.run("mkdir", "-p", "/srv/.well-known", "/srv/uploaded")[0] == 0
     world.give("/srv/.well-known", "mta-sts.txt", POLICY.encode())
-    server = "openssl s_server -quiet -WWW -accept 443 -key /etc/postfix/policy.key -cert /etc/postfix/policy.crt"
-    world.run("sh", "-c", f"cd /srv && {server} < /dev/null > /dev/null 2>&1 &")
+    world.run("sh", "-c", "policy-host < /dev/null > /dev/null 2>&1 &")
     authorities = system.cli.state / "trust" / "authorities.pem"
     authorities.write_text(world.run("cat", "/etc/postfix/policy_ca.pem")[1])
     system.apply()
@@ -138,10 +146,53 @@ def policy(system: System) -> Iterator[Records]:
         *hosts(system, "policy.test"),
         ("mta-sts.policy.test.", f"A {world.address}"),
         ("_mta-sts.policy.test.", 'TXT "v=STSv1; id=1"'),
+        ("_smtp._tls.policy.test.", f'TXT "v=TLSRPTv1; rua=mailto:{REPORTS},{UPLOADS}"'),
     ]
     authorities.unlink()
     system.apply()
-    world.run("pkill", "openssl")
+    world.run("pkill", "policy-host")
+
+
+def report(system: System) -> dict[str, Any]:
+    """What policy.test hears of the time since its last report (RFC 8460 section 4), as if that had been yesterday.
+
+    It comes by signed mail, although its server's certificate is not what its policy wants, and over HTTPS.
+    """
+    seen, main = "TLS-Report-Domain: policy.test", system.main
+
+    def yesterday() -> str:
+        return execute(main, "stat", "-c", "%i", "/data/lib/tlsrpt/collected.db.yesterday")[1]
+
+    before = yesterday()
+    assert execute(main, "s6-svc", "-2", "/run/service/tlsrpt_collect")[0] == 0
+    until(lambda: yesterday() != before, "the day to be over")
+    quick = f"DBNAME=/tmp/{token()}.db", "SPREAD_OUT_DELIVERY=1", "INTERVAL_MAIN_LOOP=1"
+    command = " ".join(f"TLSRPT_REPORTD_{option}" for option in quick)
+    execute(main, "sh", "-c", f"{command} /usr/lib/mailpod/tlsrpt/report > /dev/null 2>&1 &")
+    message = system.world.wait_for(seen, REPORTS)
+    check(system, seen)
+    system.world.run("sh", "-c", f"grep -rl '{seen}' {INBOX} | xargs rm")
+    assert message.get_content_type() == "multipart/report"
+    assert (message["TLS-Report-Submitter"], message["TLS-Required"]) == (system.domain, "No")
+    (file,) = message.iter_attachments()
+    assert file.get_content_type() == "application/tlsrpt+gzip"
+    found = json.loads(gzip.decompress(file.get_content()))
+    assert isinstance(found, dict)
+    assert until(lambda: uploaded(system), "an upload") == found
+    return found
+
+
+def uploaded(system: System) -> object:
+    """What main has uploaded, once it has; it is gone then."""
+    code, text = system.world.run("sh", "-c", f"zcat < {UPLOADED} && rm {UPLOADED}")
+    return json.loads(text) if code == 0 else None
+
+
+def counted(policy: dict[str, Any]) -> tuple[str, bool, bool]:
+    """Of one policy in a report: its type, and whether it tells of sessions that were secure, and of others."""
+    summary = policy["summary"]
+    ends = summary["total-successful-session-count"], summary["total-failure-session-count"]
+    return policy["policy"]["policy-type"], *(count > 0 for count in ends)
 
 
 def test_a_server_is_verified_by_its_domains_policy(system: System, bob: Account, policy: Records) -> None:
@@ -155,6 +206,14 @@ def test_a_server_is_verified_by_its_domains_policy(system: System, bob: Account
     finally:
         present(system, "")
     assert sessions(system, "mx.policy.test")[-1] == "Verified"
+    told = report(system)
+    assert told["organization-name"] == system.domain
+    (only,) = told["policies"]
+    assert counted(only) == ("sts", True, True)
+    assert set(only["policy"]["policy-string"]) == set(POLICY.splitlines())
+    (failure,) = only["failure-details"]
+    assert failure["result-type"] == "validation-failure"
+    assert failure["receiving-mx-hostname"] == "mx.policy.test"
 
 
 def test_a_key_in_the_dns_comes_before_a_policy(system: System, bob: Account, policy: Records, digest: str) -> None:
@@ -163,3 +222,6 @@ def test_a_key_in_the_dns_comes_before_a_policy(system: System, bob: Account, po
     ask_anew(system)
     system.world.wait_for(send(system, bob, "policy.test"), "friend@policy.test")
     assert sessions(system, "mx.policy.test")[-1] == "Verified"
+    # That its first report came over such a connection is not in the second: reports are not about reports.
+    told = report(system)
+    assert [counted(one) for one in told["policies"]] == [("tlsa", True, False)]

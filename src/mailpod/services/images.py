@@ -3,7 +3,9 @@
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +17,7 @@ from mailpod.host.locks import lock
 from mailpod.model import composition
 from mailpod.model.errors import MailpodError
 from mailpod.model.records import Account, MainImages, Stack, System, now
+from mailpod.services import distributions
 
 SOURCES = Path(__file__).resolve().parents[3]
 """The folder that holds `compose.yaml` and `images/`."""
@@ -33,6 +36,7 @@ class Image:
         target: its target there (empty: the last).
         base: the image of ours that it is built on; without one, Debian's.
         others: names of folders in there that it does not use.
+        programs: Python distributions it also has, from this environment; in its context they lie in `distributions/`.
     """
 
     repository: str
@@ -40,6 +44,7 @@ class Image:
     target: str = ""
     base: "Image | None" = None
     others: frozenset[str] = frozenset()
+    programs: tuple[str, ...] = ()
 
     @property
     def context(self) -> Path:
@@ -64,11 +69,32 @@ class Image:
                 executable = bool(path.stat().st_mode & 0o100)
                 digest.update(f"{path.relative_to(self.context)}\0{executable}\0".encode())
                 digest.update(hashlib.sha256(path.read_bytes()).digest())
+        for name, path in sorted(self._added().items()):
+            digest.update(f"{name}\0".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
         return f"{self.repository}:{digest.hexdigest()[:12]}"
+
+    def _added(self) -> dict[str, Path]:
+        return {name: path for program in self.programs for name, path in distributions.files(program).items()}
+
+    @contextlib.contextmanager
+    def whole_context(self) -> Iterator[Path]:
+        """A folder with all it is built from, for the time of a build."""
+        if not self.programs:
+            yield self.context
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            whole = Path(folder) / "context"
+            shutil.copytree(self.context, whole)
+            for name, path in self._added().items():
+                copy = whole / "distributions" / name
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, copy)
+            yield whole
 
 
 COMMON = Image("mailpod/common", "common")
-MAIN = Image("mailpod/main", "main", base=COMMON)
+MAIN = Image("mailpod/main", "main", base=COMMON, programs=("tlsrpt-reporter",))
 DNS = Image("mailpod/dns", "dns", base=COMMON)
 ANTIVIRUS = Image("mailpod/antivirus", "antivirus")
 BACKUP = Image("mailpod/backup", "backup")
@@ -157,7 +183,8 @@ def _build(engine: Engine, progress: Callable[[str], None], image: Image, time: 
         ensure_base_image(engine, _DEBIAN, progress)
         arguments = {"BASE": _DEBIAN, "PACKAGES": time}
     progress(f"building {tag} (some minutes, once)")
-    engine.build_image(image.context, tag, image.target, arguments, _ignore)
+    with image.whole_context() as context:
+        engine.build_image(context, tag, image.target, arguments, _ignore)
 
 
 def _ignore(_line: str) -> None:

@@ -58,6 +58,23 @@ def test_the_tag_is_not_that_of_a_neighbour(image):
     assert dataclasses.replace(image).tag != before
 
 
+def test_a_program_in_python_is_part_of_what_the_image_is_built_from(image, tmp_path, monkeypatch):
+    module = tmp_path / "module.py"
+    module.write_text("")
+    monkeypatch.setattr(images.distributions, "files", lambda name: {f"{name}/module.py": module})
+    with_program = dataclasses.replace(image, programs=("program",))
+    before = with_program.tag
+    assert before != image.tag
+    module.write_text("pass\n")
+    assert dataclasses.replace(with_program).tag != before
+    with image.whole_context() as context:
+        assert context == image.context
+    with with_program.whole_context() as context:
+        assert (context / "distributions" / "program" / "module.py").read_text() == "pass\n"
+        assert (context / "daemon" / "run").is_file()
+    assert not context.exists()
+
+
 def test_packages_of_another_time_are_another_image(image, monkeypatch):
     """Also what stands on it, and both are built for that time."""
     above = Image("mailpod/above", "some", base=image)
