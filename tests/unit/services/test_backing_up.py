@@ -135,6 +135,7 @@ def test_killed_anywhere_it_can_be_done_again_and_nothing_is_left(here, monkeypa
                 break
         backing_up.back_up(here.process(), ("alice",))
         assert not here.world.helpers
+    assert number > 10
     here.check_converged()
 
 

@@ -170,6 +170,7 @@ def test_a_crash_at_any_step_of_the_first_up_is_repaired_by_up(system, tmp_path,
         installation.up(fresh.process(), fresh.planned())
         accounts.create(fresh.process(), "alice", PASSWORD)
         fresh.check_converged()
+    assert number > 10
 
 
 def test_a_crash_at_any_step_of_down_is_repaired_by_down(ready, tmp_path, monkeypatch):
@@ -188,6 +189,7 @@ def test_a_crash_at_any_step_of_down_is_repaired_by_down(ready, tmp_path, monkey
         assert not system.world.containers
         assert not system.world.volumes
         assert not system.state().folder
+    assert number > 10
 
 
 def copies_of_nothing(folder):
