@@ -275,6 +275,11 @@ class Store:
         """How the last backup of an account, by its id, or of this folder went; nothing at first."""
         return _find(self.folder / "backups" / f"{element}.toml", Backed) or Backed()
 
+    def all_backed(self) -> dict[str, Backed]:
+        """All that there is of this, by element."""
+        elements = sorted(path.stem for path in self.folder.glob("backups/*.toml"))
+        return {element: self.backed(element) for element in elements}
+
     def save_backed(self, element: str, backed: Backed) -> None:
         """Write that down."""
         self._write(self.folder / "backups" / f"{element}.toml", backed)

@@ -87,9 +87,37 @@ def to(
     changes |= parse.s3_access(s3_keys, s3_region)
     plan = backing_up.set_up(context(), repository, changes)
     if json:
-        output.document(plan.model_dump(include={"repository", "every", "keep_daily", "keep_weekly", "keep_monthly"}))
+        shown = {"repository", "every", "keep_daily", "keep_weekly", "keep_monthly", "former"}
+        output.document(plan.model_dump(include=shown))
         return
+    for place in plan.former:
+        output.note(
+            f"what was backed up to {place} is still there, and no purge destroys it; see: mailpod backup former"
+        )
     output.note("keep the key elsewhere too, as nothing can be restored without it: mailpod backup key")
+
+
+@app.command()
+def former(
+    forget: Annotated[
+        str | None, typer.Option(help="Strike this one, of which nothing is left.", show_default=False)
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List where backups went before; they are still there, until somebody removes them there."""
+    here = context()
+    if forget is not None:
+        depots.forget_former(here, forget)
+    places = depots.plan(here).former
+    if json:
+        output.document(list(places))
+        return
+    for place in places:
+        output.line(place)
+    if places:
+        output.note(
+            "remove the folder `system` there, and those named by accounts' ids, then: mailpod backup former --forget"
+        )
 
 
 @app.command()

@@ -96,6 +96,7 @@ class BackupPlan(BaseModel):
         host_keys: lines of known_hosts, the SFTP server's.
         s3_id, s3_secret: the keys for S3.
         s3_region: where the bucket is, for a service that wants requests signed for that; empty for others.
+        former: where they went before, as far as nobody has said that nothing is left there.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -112,6 +113,7 @@ class BackupPlan(BaseModel):
     s3_id: str = ""
     s3_secret: str = ""
     s3_region: str = Field(default="", pattern=r"^[A-Za-z0-9-]*$")
+    former: tuple[str, ...] = ()
 
     def password(self, element: str) -> str:
         """What the backups of one element are encrypted with: who has it has not the others'."""
@@ -155,6 +157,7 @@ class Backed(BaseModel):
     """How the last backup of one element went.
 
     Attributes:
+        repository: where it went, as the plan said then.
         taken: when the last good one was taken; None when there is none.
         snapshot: its id.
         size: bytes in it. `added`: bytes that it added to the repository.
@@ -166,6 +169,7 @@ class Backed(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    repository: str = ""
     taken: datetime | None = None
     snapshot: str = ""
     size: int = 0
@@ -175,6 +179,10 @@ class Backed(BaseModel):
     damage: str = ""
     problem: str = ""
     hint: str = ""
+
+    def at(self, repository: str) -> "Backed":
+        """This, as far as it is about a repository: nothing when it went to another one."""
+        return self if self.repository == repository else Backed()
 
 
 @dataclass(frozen=True)

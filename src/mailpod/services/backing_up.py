@@ -42,7 +42,11 @@ def set_up(context: Context, repository: str, changes: dict[str, object]) -> Bac
     context.require_system()
     where = Repository.parse(repository)
     before = context.store.backup_plan() or depots.new_plan()
-    wanted = BackupPlan.model_validate(before.model_dump() | {"repository": repository} | changes)
+    if before.repository and Repository.parse(before.repository) == where:
+        # Spelt otherwise it is still the same, and what is on record of it holds.
+        repository = before.repository
+    changes = {"repository": repository, "former": depots.former(context, before, where), **changes}
+    wanted = BackupPlan.model_validate(before.model_dump() | changes)
     if where.kind == "s3" and not wanted.s3_secret:
         raise InvalidInput("S3 needs its two keys", "give a file with one a line: --s3-keys FILE")
     if where.kind == "folder":
@@ -87,12 +91,13 @@ def back_up(context: Context, names: tuple[str, ...] = (), *, all_by_default: bo
         MailpodError: one of them could not be backed up; all others were.
     """
     context.require_system()
-    depots.plan(context)
+    plan = depots.plan(context)
     everybody = context.store.accounts() if all_by_default and not names else []
     accounts = [context.store.account(name.lower()) for name in names] or everybody
-    done = {account.name: _noted(context, account.id, partial(_account, context, account)) for account in accounts}
+    noted = partial(_noted, context, plan)
+    done = {one.name: noted(one.id, partial(_account, context, plan, one)) for one in accounts}
     # Last: the accounts in it have a backup.
-    done[SYSTEM] = _noted(context, SYSTEM, partial(_state, context))
+    done[SYSTEM] = noted(SYSTEM, partial(_state, context, plan))
     require_all(done)
     return done
 
@@ -125,31 +130,31 @@ def alone(context: Context, element: str) -> Iterator[None]:
         yield
 
 
-def _noted(context: Context, element: str, act: Callable[[], Backed]) -> Backed:
-    """Do it, and write down how it went."""
-    before = context.store.backed(element)
-    # Of one that is killed there may be something in the repository.
-    context.store.save_backed(element, before.model_copy(update={"problem": "it was cut short", "hint": _AGAIN}))
+def _noted(context: Context, plan: BackupPlan, element: str, act: Callable[[], dict[str, object]]) -> Backed:
+    """Do it, alone, and write down how it went; where another command is at it, that one tells."""
+    note = partial(depots.note, context, plan, element)
     try:
-        now_there = before.model_dump(include={"checked", "checks", "damage"})
-        after = act().model_copy(update=now_there)
+        with alone(context, element):
+            # Of one that is killed there may be something in the repository.
+            note(problem="it was cut short", hint=_AGAIN)
+            try:
+                return note(**act(), problem="", hint="")
+            except MailpodError as problem:
+                return note(problem=problem.what, hint=problem.hint)
     except MailpodError as problem:
-        after = before.model_copy(update={"problem": problem.what, "hint": problem.hint})
-    context.store.save_backed(element, after)
-    return after
+        return Backed(problem=problem.what, hint=problem.hint)
 
 
-def _account(context: Context, account: Account) -> Backed:
-    depot = depots.of(context, account.id)
-    with copies.alone(context, account):
-        account = copies.record(context, account)
-        if account.node in down(context):
-            raise MailpodError(f"{account.node}, where it is, is down", "it is done once that is back")
-        context.progress(f"backing up {account.name}")
-        with _laid_out(context, account) as folder:
-            moment = now()
-            said = _saved(context, account, depot, folder)
-    return _backed(said, moment)
+def _account(context: Context, plan: BackupPlan, account: Account) -> dict[str, object]:
+    depot = depots.of(context, account.id, plan)
+    account = copies.record(context, account)
+    if account.node in down(context):
+        raise MailpodError(f"{account.node}, where it is, is down", "it is done once that is back")
+    context.progress(f"backing up {account.name}")
+    with _laid_out(context, account) as folder:
+        moment = now()
+        said = _saved(context, account, depot, folder)
+    return _taken(said, moment)
 
 
 def _saved(context: Context, account: Account, depot: Depot, folder: str) -> bytes:
@@ -179,24 +184,23 @@ def _laid_out(context: Context, account: Account) -> Iterator[str]:
             context.channel.account(account.name, public, "drop-snapshot")
 
 
-def _backed(said: bytes, moment: datetime) -> Backed:
-    """From the last line that restic said."""
+def _taken(said: bytes, moment: datetime) -> dict[str, object]:
+    """What is on record of it, from the last line that restic said."""
     summary = json.loads(said.strip().splitlines()[-1])
-    return Backed(
-        taken=moment,
-        snapshot=summary["snapshot_id"],
-        size=summary["total_bytes_processed"],
-        added=summary.get("data_added", 0),
-    )
+    return {
+        "taken": moment,
+        "snapshot": summary["snapshot_id"],
+        "size": summary["total_bytes_processed"],
+        "added": summary.get("data_added", 0),
+    }
 
 
-def _state(context: Context) -> Backed:
-    depot = depots.of(context, SYSTEM)
-    with alone(context, SYSTEM):
-        context.progress("backing up keys and the desired state")
-        moment = now()
-        said = depots.written(context, depot, "save", STATE_FILE, given=[state(context)])
-    return _backed(said, moment)
+def _state(context: Context, plan: BackupPlan) -> dict[str, object]:
+    depot = depots.of(context, SYSTEM, plan)
+    context.progress("backing up keys and the desired state")
+    moment = now()
+    said = depots.written(context, depot, "save", STATE_FILE, given=[state(context)])
+    return _taken(said, moment)
 
 
 def state(context: Context) -> bytes:

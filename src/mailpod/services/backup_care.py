@@ -39,7 +39,7 @@ def health(context: Context) -> BackupHealth:
     if plan is None or not plan.repository:
         return BackupHealth("", None, ("no backup is set up: mailpod backup to REPOSITORY",))
     people = context.store.accounts()
-    taken = [context.store.backed(element).taken for element in (SYSTEM, *(one.id for one in people))]
+    taken = [_backed(context, plan, element).taken for element in (SYSTEM, *(one.id for one in people))]
     known = [moment for moment in taken if moment]
     problems = [line for one in people for line in _problems(context, plan, one.name, one.id, one.created)]
     problems += _problems(context, plan, "keys and the desired state", SYSTEM, None)
@@ -47,16 +47,23 @@ def health(context: Context) -> BackupHealth:
 
 
 def _problems(context: Context, plan: BackupPlan, name: str, element: str, created: datetime | None) -> list[str]:
-    backed = context.store.backed(element)
+    anywhere = context.store.backed(element)
+    backed = anywhere.at(plan.repository)
     lines = []
     since = backed.taken or created
     if since is None or now() - since > plan.late_after():
-        last = f"was on {backed.taken.astimezone():%Y-%m-%d at %H:%M}" if backed.taken else "has never been"
+        last = f"was on {anywhere.taken.astimezone():%Y-%m-%d at %H:%M}" if anywhere.taken else "has never been"
+        last += "" if anywhere == backed else f", to {anywhere.repository}"
         why = f": {backed.problem}" if backed.problem else ""
         lines.append(f"the last good backup of {name} {last}{why}; run: mailpod backup")
     if backed.damage:
         lines.append(f"the backups of {name} are damaged: {backed.damage}; see docs/operator.md, Backup")
     return lines
+
+
+def _backed(context: Context, plan: BackupPlan, element: str) -> Backed:
+    """How the last backup to where they go now went."""
+    return context.store.backed(element).at(plan.repository)
 
 
 def care(context: Context) -> None:
@@ -72,12 +79,12 @@ def care(context: Context) -> None:
     due = tuple(one.name for one in context.store.accounts() if _due(context, plan, one.id))
     if due or _due(context, plan, SYSTEM):
         _collect(problems, partial(backing_up.back_up, context, due, all_by_default=False))
-        for name, element in _elements(context, due):
+        for name, element in _elements(context, plan, due):
             _collect(problems, partial(_keep, context, plan, name, element))
-    for name, element in _elements(context, tuple(one.name for one in context.store.accounts())):
-        checked = context.store.backed(element).checked
+    for name, element in _elements(context, plan, tuple(one.name for one in context.store.accounts())):
+        checked = _backed(context, plan, element).checked
         if checked is None or now() - checked > _CHECK_EVERY:
-            _collect(problems, partial(check, context, name, element))
+            _collect(problems, partial(_check, context, plan, name, element))
     if problems:
         raise problems[0]
 
@@ -90,14 +97,15 @@ def _collect(problems: list[MailpodError], act: Callable[[], object]) -> None:
 
 
 def _due(context: Context, plan: BackupPlan, element: str) -> bool:
-    taken = context.store.backed(element).taken
+    taken = _backed(context, plan, element).taken
     return taken is None or now() - taken > timedelta(hours=plan.every) - _SLACK
 
 
-def _elements(context: Context, names: tuple[str, ...]) -> list[tuple[str, str]]:
+def _elements(context: Context, plan: BackupPlan, names: tuple[str, ...]) -> list[tuple[str, str]]:
     """Names and ids of accounts of which there is a backup, and the state folder's."""
     known = {account.name: account.id for account in context.store.accounts()} | {SYSTEM: SYSTEM}
-    return [(one, known[one]) for one in (*names, SYSTEM) if one in known and context.store.backed(known[one]).taken]
+    wanted = [(one, known[one]) for one in (*names, SYSTEM) if one in known]
+    return [(name, element) for name, element in wanted if _backed(context, plan, element).taken]
 
 
 def _keep(context: Context, plan: BackupPlan, name: str, element: str) -> None:
@@ -105,26 +113,26 @@ def _keep(context: Context, plan: BackupPlan, name: str, element: str) -> None:
     kept = {"daily": plan.keep_daily, "weekly": plan.keep_weekly, "monthly": plan.keep_monthly}
     words = [word for span, count in kept.items() for word in (f"--keep-{span}", str(count))]
     with backing_up.alone(context, element):
-        depots.written(context, depots.of(context, element), "keep", *words)
+        depots.written(context, depots.of(context, element, plan), "keep", *words)
 
 
-def check(context: Context, name: str, element: str) -> Backed:
+def _check(context: Context, plan: BackupPlan, name: str, element: str) -> None:
     """See that a repository is whole, and read a part of its data, another one each time.
 
     Raises:
-        MailpodError: it is not, or cannot be reached.
+        MailpodError: it is not, cannot be reached, or another command is at it.
     """
     context.progress(f"checking the backups of {name}")
-    backed = context.store.backed(element)
-    part = f"--read-data-subset={backed.checks % _PARTS + 1}/{_PARTS}"
-    try:
-        depots.run(context, depots.of(context, element), "check", part)
-    except MailpodError as problem:
-        context.store.save_backed(element, backed.model_copy(update={"damage": problem.what}))
-        raise
-    after = backed.model_copy(update={"damage": "", "checked": now(), "checks": backed.checks + 1})
-    context.store.save_backed(element, after)
-    return after
+    # What is being removed meanwhile would look like damage.
+    with backing_up.alone(context, element):
+        checks = _backed(context, plan, element).checks
+        part = f"--read-data-subset={checks % _PARTS + 1}/{_PARTS}"
+        try:
+            depots.run(context, depots.of(context, element, plan), "check", part)
+        except MailpodError as problem:
+            depots.note(context, plan, element, damage=problem.what)
+            raise
+        depots.note(context, plan, element, damage="", checked=now(), checks=checks + 1)
 
 
 def check_all(context: Context, names: tuple[str, ...]) -> dict[str, Backed]:
@@ -134,12 +142,12 @@ def check_all(context: Context, names: tuple[str, ...]) -> dict[str, Backed]:
         NotFound: there is no such account, or no backup is set up.
         MailpodError: one is not, or cannot be reached; all others were looked at.
     """
-    depots.plan(context)
+    plan = depots.plan(context)
     wanted = names or tuple(one.name for one in context.store.accounts())
     people: list[Account] = [context.store.account(name.lower()) for name in wanted]
     problems: list[MailpodError] = []
-    for name, element in _elements(context, tuple(one.name for one in people)):
-        _collect(problems, partial(check, context, name, element))
+    for name, element in _elements(context, plan, tuple(one.name for one in people)):
+        _collect(problems, partial(_check, context, plan, name, element))
     if problems:
         raise problems[0]
-    return {one.name: context.store.backed(one.id) for one in people}
+    return {one.name: _backed(context, plan, one.id) for one in people}

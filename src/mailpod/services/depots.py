@@ -104,6 +104,47 @@ def amend(context: Context, depot: Depot, problem: DepotError) -> None:
         raise problem
 
 
+def former(context: Context, before: BackupPlan, where: Repository) -> tuple[str, ...]:
+    """Where backups were made before they go to `where`, in the order of their names.
+
+    Args:
+        before: the plan until now; what it does not tell, as it was removed by hand, the records do.
+    """
+    records = context.store.all_backed().values()
+    known = {*before.former, before.repository, *(one.repository for one in records)} - {""}
+    return tuple(sorted(one for one in known if Repository.parse(one) != where))
+
+
+def forget_former(context: Context, repository: str) -> None:
+    """Strike a place where backups were made before, because nothing is left of them there.
+
+    Raises:
+        NotFound: none were made there, or they are made there now.
+    """
+    there = plan(context)
+    gone = {one for one in there.former if Repository.parse(one) == Repository.parse(repository)}
+    if not gone:
+        raise NotFound(f"no backups were made in {repository} before", "see: mailpod backup former")
+    for element, known in context.store.all_backed().items():
+        if known.repository in gone:
+            context.store.forget_backed(element)
+    context.store.save_backup_plan(there.model_copy(update={"former": tuple(sorted({*there.former} - gone))}))
+
+
+def note(context: Context, there: BackupPlan, element: str, **changes: object) -> Backed:
+    """Write down how it went with the backups of one element, whatever else of it is written down meanwhile.
+
+    Args:
+        there: the plan by which it was done.
+        changes: what of the record is another now, by name.
+    """
+    with context.store.lock():
+        before = context.store.backed(element).at(there.repository)
+        after = before.model_copy(update={"repository": there.repository, **changes})
+        context.store.save_backed(element, after)
+    return after
+
+
 def destroy(context: Context, account: Account) -> None:
     """Destroy every backup of an account, and what was begun of one.
 
@@ -113,8 +154,11 @@ def destroy(context: Context, account: Account) -> None:
     if context.store.backed(account.id) == Backed():
         return
     with copies.alone(context, account):
-        run(context, of(context, account.id), "purge")
-    context.store.forget_backed(account.id)
+        there = context.store.backup_plan()
+        # Without a plan there is no key either.
+        if there and there.repository:
+            run(context, of(context, account.id), "purge")
+        context.store.forget_backed(account.id)
 
 
 def host_keys(where: Repository) -> str:

@@ -168,7 +168,10 @@ def _beyond(context: Context, gone: list[Account]) -> list[str]:
     senders = {address for account in gone for address in (account.short(domain), account.canonical(domain))}
     sent = sum(one["sender"] in senders for one in _queue(context))
     main = layout.main_container(context.instance)
+    plan = context.store.backup_plan()
+    folders = ", ".join(account.id for account in gone)
     return [
+        *(f"what lies in {folders} of {place}, where backups went before" for place in (plan.former if plan else ())),
         *([f"{sent} messages it has sent, which wait in main for the servers they go to"] if sent else []),
         f"addresses in the log of {main}, of which the engine keeps the last 15 MB",
         "files that somebody has made of it: account export, account move --to-file",

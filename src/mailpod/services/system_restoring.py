@@ -232,7 +232,11 @@ def _write(
         for account in kept:
             store.save_deleted(account)
         before = store.backup_plan() or given
-        ways = given.model_dump(exclude={"every", "keep_daily", "keep_weekly", "keep_monthly"})
+        ways = given.model_dump(exclude={"every", "keep_daily", "keep_weekly", "keep_monthly", "former"})
         store.save_backup_plan(before.model_copy(update=ways))
+        # It may be called otherwise from here.
+        for element, backed in store.all_backed().items():
+            if backed.repository == before.repository:
+                store.save_backed(element, backed.model_copy(update={"repository": given.repository}))
         store.save_system(system)
     (store.folder / _MARK).unlink()

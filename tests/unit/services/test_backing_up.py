@@ -10,7 +10,16 @@ from mailpod.model.backup import SYSTEM
 from mailpod.model.depot import LOCKED, DepotError
 from mailpod.model.errors import InvalidInput, MailpodError, NotFound
 from mailpod.model.records import now
-from mailpod.services import accounts, backing_up, backup_care, freezing, installation, snapshots
+from mailpod.services import (
+    accounts,
+    backing_up,
+    backup_care,
+    depots,
+    freezing,
+    installation,
+    purging,
+    snapshots,
+)
 
 
 @pytest.fixture
@@ -223,3 +232,72 @@ def test_a_purge_whose_backups_cannot_be_reached_ends_later(here):
     assert not here.store.deleted()
     assert len(here.world.depots) == 2
     here.check_converged()
+
+
+@pytest.fixture
+def moved(here, tmp_path):
+    """Both accounts have a backup; then backups go to another folder."""
+    backing_up.back_up(here.process())
+    backing_up.set_up(here.process(), str(tmp_path / "new"), {})
+    return here
+
+
+def test_in_a_new_place_there_are_none_and_all_are_due(moved, tmp_path):
+    health = backup_care.health(moved.process())
+    assert health.oldest is None
+    assert any("keys and the desired state was on" in line for line in health.problems)
+    assert all(f"to {tmp_path}/depot" in line for line in health.problems)
+    backup_care.care(moved.process())
+    assert (taken(moved, "alice"), taken(moved, "bob")) == (1, 1)
+    assert not backup_care.health(moved.process()).problems
+
+
+def test_what_was_found_damaged_in_the_old_place_is_not_told_of_the_new_one(here, tmp_path):
+    backing_up.back_up(here.process())
+    depots.note(here.process(), here.store.backup_plan(), SYSTEM, damage="a pack is missing")
+    backing_up.set_up(here.process(), str(tmp_path / "new"), {})
+    backing_up.back_up(here.process())
+    assert not backup_care.health(here.process()).problems
+
+
+def test_the_same_place_in_other_words_is_no_other(here, tmp_path):
+    backing_up.back_up(here.process())
+    plan = backing_up.set_up(here.process(), f"{tmp_path}/depot/", {"every": 12})
+    assert (plan.former, plan.every) == ((), 12)
+    assert not backup_care.health(here.process()).problems
+
+
+def test_the_old_place_is_told_until_somebody_says_that_nothing_is_left(moved, tmp_path):
+    old = str(tmp_path / "depot")
+    assert moved.store.backup_plan().former == (old,)
+    with pytest.raises(NotFound):
+        depots.forget_former(moved.process(), str(tmp_path / "new"))
+    depots.forget_former(moved.process(), f"{old}/")
+    assert backing_up.set_up(moved.process(), str(tmp_path / "new"), {}).former == ()
+
+
+def test_back_in_the_old_place_what_was_backed_up_there_counts(moved, tmp_path):
+    assert backing_up.set_up(moved.process(), str(tmp_path / "depot"), {}).former == (str(tmp_path / "new"),)
+    assert not backup_care.health(moved.process()).problems
+
+
+def test_a_new_key_does_not_hide_the_old_place(here, tmp_path):
+    backing_up.back_up(here.process())
+    (here.store.secrets / "backup.toml").unlink()
+    assert backing_up.set_up(here.process(), str(tmp_path / "new"), {}).former == (str(tmp_path / "depot"),)
+
+
+def test_a_purge_ends_in_a_new_place_and_names_the_old_one(moved, tmp_path):
+    alice = element(moved, "alice")
+    gone = accounts.delete(moved.process(), "alice", purge=True)
+    proof = purging.prove(moved.process(), gone)
+    assert proof.clean
+    assert f"what lies in {alice} of {tmp_path}/depot, where backups went before" in proof.beyond
+    moved.check_converged()
+
+
+def test_a_purge_ends_without_a_plan(here):
+    backing_up.back_up(here.process())
+    (here.store.secrets / "backup.toml").unlink()
+    gone = accounts.delete(here.process(), "alice", purge=True)
+    assert purging.prove(here.process(), gone).clean

@@ -3,10 +3,10 @@ from tests.fakes.steps import Killed, Steps
 from tests.fakes.system import DOMAIN, FakeSystem, counting
 
 from mailpod.model.archive import File
-from mailpod.model.backup import BackupPlan
+from mailpod.model.backup import BackupPlan, Repository
 from mailpod.model.depot import DepotError
 from mailpod.model.errors import AlreadyExists, MailpodError, NotFound
-from mailpod.services import accounts, aliases, backing_up, installation, planning
+from mailpod.services import accounts, aliases, backing_up, backup_care, depots, installation, planning
 from mailpod.services.system_restoring import restore_system
 
 MAIL = "home/Maildir/cur/1:2,S"
@@ -57,6 +57,14 @@ def test_everything_is_back(backed_up, there, given):
     there.check_converged()
     accounts.undelete(there.process(), "carol")
     there.check_converged()
+
+
+def test_a_repository_that_is_called_otherwise_here_is_the_same(there, given, tmp_path):
+    other = str(tmp_path / "mounted")
+    there.world.depots = {(other, path): one for (_, path), one in there.world.depots.items()}
+    restore(there, given.model_copy(update={"repository": other}))
+    assert not [line for line in backup_care.health(there.process()).problems if "alice" in line or "bob" in line]
+    assert depots.former(there.process(), there.store.backup_plan(), Repository.parse(other)) == ()
 
 
 def test_a_swarm_comes_back_on_one_machine(tmp_path, system):
