@@ -157,6 +157,9 @@ class FakeCarrier:
             self.world.depots[depot.folder, depot.path] = FakeDepot(depot.password)
             return
         if verb == "purge":
+            beside = (depot.folder, f"{depot.path.rpartition('/')[0]}/system")
+            if (depot.folder, depot.path) not in self.world.depots and beside not in self.world.depots:
+                raise DepotError("the repository of the backup: no backups of this system are there", "see", 1)
             self.world.depots.pop((depot.folder, depot.path), None)
             return
         there = self._depot(depot)

@@ -1,4 +1,7 @@
+import re
+import subprocess
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +31,15 @@ def test_a_repository_is_spelled_as_restic_does(text, where):
 def test_what_is_none_is_refused(text):
     with pytest.raises(InvalidInput):
         Repository.parse(text)
+
+
+@pytest.mark.parametrize("guide", ["operator.md", "operator.fr.md"])
+def test_what_the_guide_says_makes_the_same_password(guide, tmp_path):
+    text = (Path(__file__).parents[3] / "docs" / guide).read_text()
+    [command] = re.findall(r"^python3 -c .*hmac.* >password$", text, re.MULTILINE)
+    (tmp_path / "key.txt").write_text("a key\n")
+    subprocess.run(command.replace("ID", "0a1b"), shell=True, cwd=tmp_path, check=True)
+    assert (tmp_path / "password").read_text().strip() == BackupPlan(key="a key").password("0a1b")
 
 
 def test_each_element_has_a_password_of_its_own():

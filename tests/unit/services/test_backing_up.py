@@ -301,3 +301,65 @@ def test_a_purge_ends_without_a_plan(here):
     (here.store.secrets / "backup.toml").unlink()
     gone = accounts.delete(here.process(), "alice", purge=True)
     assert purging.prove(here.process(), gone).clean
+
+
+def test_a_purge_ends_where_the_first_backup_failed(here):
+    steps = Steps()
+    steps.break_down("engine half of it", MailpodError("no way there", "see"))
+    with pytest.raises(MailpodError):
+        backing_up.back_up(here.process(steps), ("alice",))
+    gone = accounts.delete(here.process(), "alice", purge=True)
+    assert purging.prove(here.process(), gone).clean
+
+
+def test_a_purge_waits_for_a_place_that_is_not_there_at_all(here):
+    backing_up.back_up(here.process())
+    mounted, here.world.depots = here.world.depots, {}
+    accounts.delete(here.process(), "alice", purge=True)
+    assert [one.purge for one in here.store.deleted()] == [True]
+    here.world.depots = mounted
+    installation.apply(here.process())
+    assert not here.store.deleted()
+    assert len(mounted) == 2
+
+
+def meanwhile(monkeypatch, context, element, act):
+    """Let another command do something while the backups of one element are checked."""
+    real = context.engine.at_depot
+
+    def at_depot(depot, words, given=()):
+        if (depot.element, words[0]) == (element, "check"):
+            act()
+        return real(depot, words, given)
+
+    monkeypatch.setattr(context.engine, "at_depot", at_depot)
+
+
+def test_a_backup_of_another_while_one_is_checked_stays_on_record(here, monkeypatch):
+    backing_up.back_up(here.process())
+    context = here.process()
+    alice = element(here, "alice")
+    meanwhile(
+        monkeypatch,
+        context,
+        alice,
+        lambda: depots.note(here.process(), here.store.backup_plan(), alice, snapshot="newer"),
+    )
+    backup_care.check_all(context, ("alice",))
+    assert (here.store.backed(alice).snapshot, here.store.backed(alice).checks) == ("newer", 1)
+
+
+def test_none_is_made_nor_removed_while_one_is_checked(here, monkeypatch):
+    backing_up.back_up(here.process())
+    context = here.process()
+    said = []
+
+    def busy():
+        with pytest.raises(MailpodError) as refused, backing_up.alone(here.process(), element(here, "alice")):
+            said.append("it was not alone")
+        said.append(refused.value.what)
+
+    meanwhile(monkeypatch, context, element(here, "alice"), busy)
+    backup_care.check_all(context, ("alice",))
+    assert said[0] == "another command works on alice"
+    assert not here.store.backed(element(here, "alice")).damage
