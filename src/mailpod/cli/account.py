@@ -292,17 +292,23 @@ def thaw(name: Known, json: Json = False) -> None:
 def delete(
     name: Known,
     purge: Annotated[bool, typer.Option("--purge", help="Destroy its mail as well.")] = False,
+    keep_backups: Annotated[
+        bool, typer.Option("--keep-backups", help="With --purge: its backups stay for as long as a backup does.")
+    ] = False,
     yes: Yes = False,
     json: Json = False,
 ) -> None:
     """Delete an account; its mail is kept for undelete unless --purge."""
+    if keep_backups and not purge:
+        raise InvalidInput("--keep-backups is for --purge: else all is kept", "leave it out, or add --purge")
     here = context()
     here.require_system()
     if not purge:
         here.store.account(name.lower())
-    question = f"Delete {name} and destroy its mail?" if purge else f"Delete {name}?"
+    all_of_it = "its mail" if keep_backups else "its mail and its backups"
+    question = f"Delete {name} and destroy {all_of_it}?" if purge else f"Delete {name}?"
     parse.confirm(question, yes=yes)
-    gone = accounts.delete(here, name, purge=purge)
+    gone = accounts.delete(here, name, purge=purge, keep_backups=keep_backups)
     if purge:
         keeping.show_proof(here, gone, json=json)
     elif json:

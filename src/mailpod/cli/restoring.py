@@ -45,4 +45,4 @@ def restore(
     if json:
         output.document(as_json(view))
     elif not as_:
-        output.note("what it was until now is kept as a deleted account; see: mailpod account list --deleted")
+        output.note("what it was until now is kept as a deleted account; see: mailpod account deleted")

@@ -148,6 +148,11 @@ class BackupPlan(BaseModel):
                 }
         return "[depot]\n" + "".join(f"{key} = {value}\n" for key, value in lines.items())
 
+    def stays(self) -> timedelta:
+        """For how long a backup is kept that none follows."""
+        daily, weekly = timedelta(days=self.keep_daily), timedelta(weeks=self.keep_weekly)
+        return max(daily, weekly, timedelta(days=31 * self.keep_monthly))
+
     def late_after(self) -> timedelta:
         """How old the last good backup may be."""
         return timedelta(hours=2 * self.every)
@@ -165,6 +170,7 @@ class Backed(BaseModel):
         checks: how often that was.
         damage: what was not whole then; empty when all was.
         problem, hint: why there is no newer one; empty when nothing was wrong.
+        until: when the backups of an account that was destroyed are destroyed too; None while there is one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -179,6 +185,7 @@ class Backed(BaseModel):
     damage: str = ""
     problem: str = ""
     hint: str = ""
+    until: datetime | None = None
 
     def at(self, repository: str) -> "Backed":
         """This, as far as it is about a repository: nothing when it went to another one."""

@@ -224,6 +224,7 @@ class Account(_Record):
         image_before: what it ran on before that, for `rollback`; empty when there is nothing to go back to.
         deleted: when it was deleted, while its volume is kept for undelete.
         purge: its volume is to be destroyed; true only between the two steps of a purge, so that `apply` can end it.
+        keep_backups: its backups are not destroyed then.
     """
 
     id: str
@@ -251,6 +252,7 @@ class Account(_Record):
     image_before: str = ""
     deleted: datetime | None = None
     purge: bool = False
+    keep_backups: bool = False
 
     @field_validator("quota")
     @classmethod

@@ -8,7 +8,7 @@ from typing import Unpack
 
 from mailpod.model import layout
 from mailpod.model.archive import File
-from mailpod.model.errors import AlreadyExists, MailpodError, NotFound
+from mailpod.model.errors import AlreadyExists, InvalidInput, MailpodError, NotFound
 from mailpod.model.names import account_name
 from mailpod.model.records import DEFAULT_QUOTA, DEFAULT_STACK, MIB, Account, Limits, Stack, new_id, now
 from mailpod.model.spec import LABEL_ID, Workload
@@ -192,10 +192,12 @@ def _undone_on_failure(context: Context, account: Account, *, purge: bool) -> It
         raise
 
 
-def retire(context: Context, account: Account, *, purge: bool) -> None:
+def retire(context: Context, account: Account, *, purge: bool, keep_backups: bool = False) -> None:
     """Take an account out of the desired state, out of main, then off the engine; its volume stays unless `purge`."""
+    account = account.model_copy(update={"deleted": account.deleted or now()})
+    account = account.model_copy(update={"purge": purge, "keep_backups": keep_backups})
     with context.store.lock():
-        context.store.save_deleted(account.model_copy(update={"deleted": account.deleted or now(), "purge": purge}))
+        context.store.save_deleted(account)
         context.store.forget_account(account)
     try:
         # First, so that main refuses what could not be delivered any more.
@@ -279,9 +281,9 @@ def change(
             on = {"image": another.tag, "image_before": ""} if another else {}
             changed = before.model_copy(update=update | on | limits)
             context.store.save_account(changed)
-        if "quota" in limits:
-            _tell_of_volume(context, changed)
         try:
+            if "quota" in limits:
+                _tell_of_volume(context, changed)
             if not changed.frozen:
                 _follow(context, changed)
         except BaseException:
@@ -316,16 +318,20 @@ def _follow(context: Context, account: Account) -> None:
         push_tables(context)
 
 
-def delete(context: Context, name: str, *, purge: bool) -> list[Account]:
+def delete(context: Context, name: str, *, purge: bool, keep_backups: bool = False) -> list[Account]:
     """Delete an account: mail for it is refused from then on, and its volume is kept unless `purge`.
 
     With `purge`, those of that name that were deleted before and kept are destroyed too.
+
+    Args:
+        keep_backups: a purge leaves the backups for the time that a backup stays.
 
     Returns:
         What was deleted or destroyed, the account itself at the end.
 
     Raises:
         NotFound: there is no such account.
+        InvalidInput: there is no backup of it to keep.
     """
     context.require_system()
     context.engine.info()
@@ -338,10 +344,12 @@ def delete(context: Context, name: str, *, purge: bool) -> list[Account]:
             raise
     else:
         kept.append(account)
+    if keep_backups and not context.store.backed(kept[-1].id).taken:
+        raise InvalidInput(f"there is no backup of {wanted} to keep", f"make one first: mailpod backup {wanted}")
     context.progress(f"deleting {wanted}")
     with context.lock("converge", shared=True):
         for one in kept:
-            retire(context, one, purge=purge)
+            retire(context, one, purge=purge, keep_backups=keep_backups)
     return kept
 
 

@@ -85,6 +85,10 @@ def care(context: Context) -> None:
         checked = _backed(context, plan, element).checked
         if checked is None or now() - checked > _CHECK_EVERY:
             _collect(problems, partial(_check, context, plan, name, element))
+    for element, backed in context.store.all_backed().items():
+        if backed.until and backed.until <= now():
+            context.progress(f"backups of {element}, which was destroyed, were kept until {backed.until.isoformat()}")
+            _collect(problems, partial(depots.destroy_all, context, element))
     if problems:
         raise problems[0]
 

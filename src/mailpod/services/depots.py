@@ -14,7 +14,7 @@ from mailpod.model.archive import File
 from mailpod.model.backup import Backed, BackupPlan, Repository, Snapshot
 from mailpod.model.depot import BESIDE, LOCKED, MISSING, Depot, DepotError
 from mailpod.model.errors import InvalidInput, MailpodError, NotFound
-from mailpod.model.records import Account
+from mailpod.model.records import Account, now
 from mailpod.services import copies
 from mailpod.services.context import Context
 from mailpod.services.images import BACKUP, ensure_images
@@ -146,19 +146,32 @@ def note(context: Context, there: BackupPlan, element: str, **changes: object) -
 
 
 def destroy(context: Context, account: Account) -> None:
-    """Destroy every backup of an account, and what was begun of one.
+    """Destroy every backup of an account and what was begun of one, or, if asked, have them stay for their time.
 
     Raises:
         MailpodError: the repository cannot be reached.
     """
-    if context.store.backed(account.id) == Backed():
+    known, there = context.store.backed(account.id), context.store.backup_plan()
+    if known == Backed():
         return
     with copies.alone(context, account):
-        there = context.store.backup_plan()
-        # Without a plan there is no key either.
-        if there and there.repository:
-            run(context, of(context, account.id), "purge")
-        context.store.forget_backed(account.id)
+        if there is None or not there.repository:
+            # Without a plan there is no key either.
+            context.store.forget_backed(account.id)
+        elif not account.keep_backups:
+            destroy_all(context, account.id)
+        elif known.until is None:
+            context.store.save_backed(account.id, known.model_copy(update={"until": now() + there.stays()}))
+
+
+def destroy_all(context: Context, element: str) -> None:
+    """Destroy every backup of one element, where nobody else works on them.
+
+    Raises:
+        MailpodError: the repository cannot be reached.
+    """
+    run(context, of(context, element), "purge")
+    context.store.forget_backed(element)
 
 
 def host_keys(where: Repository) -> str:

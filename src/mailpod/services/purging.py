@@ -2,14 +2,15 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from mailpod.model import layout
+from mailpod.model.backup import SYSTEM
 from mailpod.model.depot import MISSING, DepotError
 from mailpod.model.errors import MailpodError
-from mailpod.model.records import Account, Alias
+from mailpod.model.records import Account, Alias, now
 from mailpod.model.tables import split_tag
 from mailpod.services import depots, dns
 from mailpod.services.context import Context
@@ -97,7 +98,10 @@ def _on_engine(context: Context, account: Account) -> list[str]:
 
 
 def _in_state(context: Context, account: Account) -> list[str]:
-    return context.store.traces(account.id)
+    found = context.store.traces(account.id)
+    return (
+        [path for path in found if path != f"backups/{account.id}.toml"] if _keeps_backups(context, account) else found
+    )
 
 
 def _in_dns(context: Context, account: Account) -> list[str]:
@@ -138,7 +142,7 @@ def _in_queue(context: Context, account: Account) -> list[str]:
 
 
 def _in_backups(context: Context, account: Account) -> list[str]:
-    if context.store.backup_plan() is None:
+    if context.store.backup_plan() is None or _keeps_backups(context, account):
         return []
     try:
         return [one.id for one in depots.snapshots(context, depots.of(context, account.id))]
@@ -146,6 +150,10 @@ def _in_backups(context: Context, account: Account) -> list[str]:
         if problem.code == MISSING:
             return []
         raise
+
+
+def _keeps_backups(context: Context, account: Account) -> bool:
+    return context.store.backed(account.id).until is not None
 
 
 def _queue(context: Context) -> list[dict[str, Any]]:
@@ -168,11 +176,26 @@ def _beyond(context: Context, gone: list[Account]) -> list[str]:
     senders = {address for account in gone for address in (account.short(domain), account.canonical(domain))}
     sent = sum(one["sender"] in senders for one in _queue(context))
     main = layout.main_container(context.instance)
-    plan = context.store.backup_plan()
-    folders = ", ".join(account.id for account in gone)
     return [
-        *(f"what lies in {folders} of {place}, where backups went before" for place in (plan.former if plan else ())),
+        *_beyond_in_backups(context, gone),
         *([f"{sent} messages it has sent, which wait in main for the servers they go to"] if sent else []),
-        f"addresses in the log of {main}, of which the engine keeps the last 15 MB",
+        f"addresses in the log of {main}, of which the engine keeps the last 50 MB",
         "files that somebody has made of it: account export, account move --to-file",
     ]
+
+
+def _beyond_in_backups(context: Context, gone: list[Account]) -> Iterator[str]:
+    plan = context.store.backup_plan()
+    if plan is None:
+        return
+    for account in gone:
+        known = context.store.backed(account.id)
+        if known.until:
+            yield f"its backups, as was asked: {account.id} in {known.repository}, until {known.until:%Y-%m-%d}"
+    taken = context.store.backed(SYSTEM).at(plan.repository).taken
+    if taken and any(account.created <= taken for account in gone):
+        until = now() + plan.stays()
+        yield f"its keys and its record, in backups of the desired state, of which the last goes about {until:%Y-%m-%d}"
+    folders = ", ".join([*(account.id for account in gone), SYSTEM])
+    for place in plan.former:
+        yield f"what lies in {folders} of {place}, where backups went before; see: mailpod backup former"

@@ -20,6 +20,7 @@ from mailpod.services import (
     purging,
     snapshots,
 )
+from mailpod.services.channel import ChannelClosed
 
 
 @pytest.fixture
@@ -292,7 +293,7 @@ def test_a_purge_ends_in_a_new_place_and_names_the_old_one(moved, tmp_path):
     gone = accounts.delete(moved.process(), "alice", purge=True)
     proof = purging.prove(moved.process(), gone)
     assert proof.clean
-    assert f"what lies in {alice} of {tmp_path}/depot, where backups went before" in proof.beyond
+    assert any(f"{alice}, {SYSTEM} of {tmp_path}/depot" in line for line in proof.beyond)
     moved.check_converged()
 
 
@@ -363,3 +364,42 @@ def test_none_is_made_nor_removed_while_one_is_checked(here, monkeypatch):
     backup_care.check_all(context, ("alice",))
     assert said[0] == "another command works on alice"
     assert not here.store.backed(element(here, "alice")).damage
+
+
+def test_a_purge_leaves_the_backups_for_their_time_when_that_is_asked(here, monkeypatch):
+    backing_up.back_up(here.process())
+    alice = element(here, "alice")
+    steps = Steps()
+    steps.break_once("channel main forget", ChannelClosed("main cannot be reached"))
+    gone = accounts.delete(here.process(steps), "alice", purge=True, keep_backups=True)
+    installation.apply(here.process())
+    assert not here.store.deleted()
+    until = here.store.backed(alice).until
+    assert until - now() > timedelta(days=371)
+    proof = purging.prove(here.process(), gone)
+    assert proof.clean
+    where = here.store.backup_plan().repository
+    assert f"its backups, as was asked: {alice} in {where}, until {until:%Y-%m-%d}" in proof.beyond
+    backup_care.care(here.process())
+    assert len(snapshots.of(here.process(), alice)) == 1
+    monkeypatch.setattr(backup_care, "now", lambda: until)
+    backup_care.care(here.process())
+    assert not [path for _, path in here.world.depots if path.endswith(alice)]
+    assert not here.store.traces(alice)
+    here.check_converged()
+
+
+def test_backups_that_there_are_none_of_cannot_be_kept(here):
+    before = here.state()
+    with pytest.raises(InvalidInput, match="no backup of alice"):
+        accounts.delete(here.process(), "alice", purge=True, keep_backups=True)
+    assert here.state() == before
+
+
+def test_keys_in_backups_of_the_desired_state_are_told_of(here):
+    gone = accounts.delete(here.process(), "bob", purge=True)
+    assert not [line for line in purging.prove(here.process(), gone).beyond if "keys" in line]
+    backing_up.back_up(here.process())
+    gone = accounts.delete(here.process(), "alice", purge=True)
+    [told] = [line for line in purging.prove(here.process(), gone).beyond if "keys" in line]
+    assert f"{now() + timedelta(days=31 * 12):%Y-%m-%d}" in told

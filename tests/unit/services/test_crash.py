@@ -12,7 +12,7 @@ from tests.fakes.system import PASSWORD, FakeSystem, counting, fresh_copies
 
 from mailpod.model import layout
 from mailpod.model.errors import EngineUnreachable, MailpodError
-from mailpod.model.records import MIN_MEMORY, now
+from mailpod.model.records import MIN_MEMORY, MIN_QUOTA, now
 from mailpod.services import (
     accounts,
     aliases,
@@ -71,6 +71,7 @@ OPERATIONS = {
     "undelete": lambda c: accounts.undelete(c, "gone"),
     "passwd": lambda c: accounts.set_password(c, "alice", PASSWORD),
     "set": lambda c: accounts.change(c, "alice", memory=MIN_MEMORY),
+    "set quota": lambda c: accounts.change(c, "alice", quota=MIN_QUOTA),
     "set stack": lambda c: accounts.change(c, "alice", stack="dovecot"),
     "rotate": lambda c: rotating.rotate(c, "alice"),
     "freeze": lambda c: freezing.freeze(c, "alice"),
@@ -207,7 +208,7 @@ FAILURES = {
 }
 
 
-@pytest.mark.parametrize("operation", ["create", "undelete"])
+@pytest.mark.parametrize("operation", ["create", "undelete", "set quota"])
 @pytest.mark.parametrize("failure", FAILURES)
 def test_what_fails_at_any_step_leaves_everything_as_it_was(ready, tmp_path, monkeypatch, failure, operation):
     deleted = ready.store.deleted()[0].deleted
