@@ -1,11 +1,13 @@
 """Backups: taken while mail flows, read back as another account, a folder, a message, or a whole system."""
 
 import imaplib
+import re
 import secrets
 import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -58,6 +60,19 @@ def flagging(system: System, account: Account) -> Iterator[None]:
     finally:
         done.set()
         thread.join(60)
+
+
+@contextmanager
+def flipped(repository: Path) -> Iterator[None]:
+    """Meanwhile the bits of one byte of a repository's largest file are turned, as by a disk that fails."""
+    pack = max((path for path in repository.glob("data/*/*") if path.is_file()), key=lambda path: path.stat().st_size)
+    whole = pack.read_bytes()
+    pack.chmod(0o600)
+    pack.write_bytes(bytes([whole[0] ^ 0xFF]) + whole[1:])
+    try:
+        yield
+    finally:
+        pack.write_bytes(whole)
 
 
 def has(system: System, account: Account, words: list[str]) -> bool:
@@ -129,6 +144,10 @@ def test_an_account_in_its_own_place_after_a_backup_that_was_killed(system: Syst
     data.rename(data.with_name("hidden"))
     assert system.cli.run("account", "restore", account.name).code == 1
     data.with_name("hidden").rename(data)
+    volumes = set(system.engine.volumes())
+    with flipped(data.parent):
+        assert system.cli.run("account", "restore", account.name).code == 1
+    assert set(system.engine.volumes()) == volumes
     assert system.shown(account) == before
 
     system.cli.ok("account", "restore", account.name)
@@ -143,6 +162,17 @@ def test_an_account_in_its_own_place_after_a_backup_that_was_killed(system: Syst
     with system.mailbox(there) as mailbox:
         assert (mailbox.count(old), mailbox.count(new)) == (1, 1)
 
+    # In another place there is nothing yet; back in this one what there was counts.
+    other = str(depot.parent / "other")
+    system.cli.ok("backup", "to", other)
+    assert system.cli.ok("status", "--json").json()["backup"]["problems"]
+    assert system.cli.ok("backup", "to", str(depot), "--json").json()["former"] == [other]
+    # Nothing is left of its backups, and a purge ends all the same.
+    shutil.rmtree(data.parent)
+    gone = system.cli.ok("account", "delete", account.name, "--purge", "--yes", "--json").json()
+    assert gone["clean"]
+    assert any(f"of {other}, where backups went before" in line for line in gone["not_destroyed"])
+
 
 @pytest.mark.once
 def test_a_whole_system_comes_back_from_its_key_and_the_repository(system: System, depot: Path, tmp_path: Path) -> None:
@@ -154,6 +184,14 @@ def test_a_whole_system_comes_back_from_its_key_and_the_repository(system: Syste
     system.keep_only("alice", "bob")
     system.cli.ok("alias", "add", "office", "alice")
     system.cli.ok("backup")
+    [first] = system.cli.ok("backup", "list", "alice", "--json").json()
+    # Two days later one is due; of those of one day the last one stays.
+    record = system.cli.state / "backups" / f"{system.shown(alice)['id']}.toml"
+    [taken] = re.findall(r"^taken = .*$", record.read_text(), re.MULTILINE)
+    record.write_text(record.read_text().replace(taken, f'taken = "{datetime.now(UTC) - timedelta(days=2)}"'))
+    system.cli.ok("tend")
+    [second] = system.cli.ok("backup", "list", "alice", "--json").json()
+    assert (second["time"] > first["time"], "checked = " in record.read_text()) == (True, True)
     status = system.cli.ok("status", "--json").json()["backup"]
     assert (status["repository"], status["problems"]) == (str(depot), [])
     key = tmp_path / "key"
