@@ -4,13 +4,15 @@ import contextlib
 import io
 import json
 import tarfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from mailpod.model.archive import File, tar
 from mailpod.model.depot import MISSING, WRONG_KEY, DepotError
 from mailpod.model.errors import EngineUnreachable, MailpodError
 from mailpod.model.spec import LABEL_ID
+
+QUEUE = "spool/postfix/"
 
 
 @dataclass
@@ -112,6 +114,13 @@ class FakeCarrier:
         files = world.volumes[world.key(spec.volume, spec.node)].files
         wanted = tuple(paths)
         return {p: f.content for p, f in files.items() if p in wanted or p.startswith(tuple(f"{w}/" for w in wanted))}
+
+    def queued(self, spec):
+        world = self._on(spec.node, f"queue on {spec.volume}")
+        key = world.key(spec.volume, spec.node)
+        assert not any(one.volume == key and one.state == "running" for one in world.containers.values()), "not at rest"
+        files = world.volumes[key].files.values()
+        return [replace(one, path=one.path.removeprefix(QUEUE)) for one in files if one.path.startswith(QUEUE)]
 
     def mend_owners(self, spec):
         with self._helping(spec) as world:

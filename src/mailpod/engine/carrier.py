@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from mailpod.engine import depots, helpers
 from mailpod.engine.api import EngineApi, said_plainly
+from mailpod.model.archive import File
 from mailpod.model.depot import Depot
 from mailpod.model.errors import MailpodError
 from mailpod.model.spec import WorkloadSpec
@@ -74,6 +75,11 @@ class Carrier(ABC):
         """Files on the volume."""
         with said_plainly():
             return helpers.read(self._ready(spec).client, spec, paths)
+
+    def queued(self, spec: WorkloadSpec) -> list[File]:
+        """Messages in the queue on an account's volume."""
+        with said_plainly():
+            return helpers.queued(self._ready(spec).client, spec)
 
     def mend_owners(self, spec: WorkloadSpec) -> None:
         """Give the files on an account's volume back to their users."""

@@ -206,6 +206,9 @@ class Engine(Protocol):
             paths: of files, or of folders, of which all files are read. What is not there is left out.
         """
 
+    def queued(self, spec: WorkloadSpec) -> list[File]:
+        """The messages that wait on an account's volume at rest, by their path in Postfix's queue."""
+
     def mend_owners(self, spec: WorkloadSpec) -> None:
         """Give every file on an account's volume back to the user of the account that it belongs to."""
 

@@ -312,6 +312,15 @@ def password_file(hashes: Hashes) -> File:
     return File("etc/password", f"{hashes.yescrypt}\n{hashes.argon2id}\n".encode(), 0o600)
 
 
+def restored_file(former: str = "") -> File:
+    """What tells an account, at its first start, that its volume was an account's before (images/account/base/init).
+
+    Args:
+        former: the name (FQDN) that account had, if it is to be another's.
+    """
+    return File("etc/restored", former.encode(), 0o600)
+
+
 def tls_files(identity: Identity, shown: str, authority: str) -> list[File]:
     """What main or an account proves itself with, to the other inside and (`shown`, PEM) to clients; the authority."""
     return [

@@ -13,6 +13,7 @@ from mailpod.model.errors import MailpodError, NotFound
 from mailpod.model.records import Account, new_id, now
 from mailpod.model.spec import WorkloadSpec
 from mailpod.services.context import Context
+from mailpod.services.handing_over import hand_over
 
 # Of a name with a time after it, which is a DNS label too.
 _LONGEST_NAME = 40
@@ -121,14 +122,20 @@ def _unsettled(account: Account) -> bool:
 def settle_volumes(context: Context, account: Account) -> Account:
     """End what a restoring has begun: what was not filled is destroyed, what was replaced is a deleted account's.
 
+    What waited there goes on from the account, once that runs: a frozen one keeps it until `apply` after its thaw.
+
     Returns:
         The account as it is on record then.
+
+    Raises:
+        MailpodError: the account cannot be reached.
     """
     if account.restoring:
         context.engine.discard(with_volume(context, account, account.restoring))
         account = record(context, account, restoring="")
-    if account.replaced:
+    if account.replaced and (account.deleted or not account.frozen):
         if account.replaced not in {one.volume for one in context.store.deleted()}:
+            hand_over(context, account, with_volume(context, account, account.replaced))
             context.store.save_deleted(_as_it_was(account))
         account = record(context, account, replaced="")
     return account
