@@ -185,7 +185,7 @@ class EngineApi:
         return int((found["Options"] or {}).get("size", 0))
 
     def remove_volume(self, name: str) -> None:
-        """Destroy a volume."""
+        """Destroy a volume of this machine; nothing happens when it is not there."""
         with said_plainly(), contextlib.suppress(docker.errors.NotFound):
             self._client.api.remove_volume(name)
 

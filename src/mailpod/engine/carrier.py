@@ -30,7 +30,14 @@ class Carrier(ABC):
 
     def discard(self, spec: WorkloadSpec) -> None:
         """Destroy the volume on that machine alone."""
-        EngineApi.remove_volume(self.on(spec.node), spec.volume)
+        self.on(spec.node).remove_volume(spec.volume)
+
+    def remove_volumes(self, instance: str) -> None:
+        """Destroy every volume of the system."""
+        for node in self.up():
+            engine = self.on(node)
+            for volume in EngineApi.volumes(engine, instance):
+                engine.remove_volume(volume)
 
     def size(self, spec: WorkloadSpec) -> int:
         """Bytes that the files of the volume take."""

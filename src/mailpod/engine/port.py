@@ -140,8 +140,8 @@ class Engine(Protocol):
     def volume_limit(self, name: str) -> int:
         """Bytes that a volume can hold by the limit it was made with; 0 when it has none or is not there."""
 
-    def remove_volume(self, name: str) -> None:
-        """Destroy a volume; nothing happens when it is not there."""
+    def remove_volumes(self, instance: str) -> None:
+        """Destroy every volume of the system, on all machines that are up."""
 
     def logs(self, name: str, node: str, since: datetime | None = None, last: int | None = None) -> Iterator[bytes]:
         """What a container has said, a line each with its time before it (RFC 3339, UTC); nothing when it is not there.

@@ -255,11 +255,6 @@ class SwarmEngine(Carrier, LogReader, EngineApi):
         """Bytes that a volume can hold by the limit it was made with."""
         return max(EngineApi.volume_limit(self.on(node), name) for node in self.up())
 
-    def remove_volume(self, name: str) -> None:
-        """Destroy a volume, on whichever machine it is."""
-        for node in self.up():
-            EngineApi.remove_volume(self.on(node), name)
-
     def memory(self, names: Iterable[str]) -> dict[str, int]:
         """Bytes of memory each service's container uses now; 0 when it does not run or its machine does not answer."""
         wanted = set(names)

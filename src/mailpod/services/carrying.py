@@ -47,6 +47,9 @@ def carry(context: Context, account: Account, node: str) -> Account:
     needed = _require_room(context, account, node)
     # Nobody who would write the record back as it was before is at work.
     with context.lock("converge"):
+        account = copies.settle_volumes(context, copies.record(context, account))
+        if account.replaced:
+            raise MailpodError(f"a restoring of {account.name} has not ended", "let it go on first, then: mailpod apply")
         account = copies.record(context, account, copies=(*_without(account.copies, node), node))
     context.progress(f"copying {account.name} from {account.node} to {node}, {needed // MIB} MiB")
     try:
@@ -90,20 +93,16 @@ def may_run(account: Account) -> bool:
 
 
 def _require_room(context: Context, account: Account, node: str) -> int:
-    """Refuse a machine whose disk is too full, or that has a volume of the same name of which nothing is known.
+    """Refuse a machine whose disk is too full, or that has a volume of the same name which no move has made.
 
     Returns:
         Bytes that the account takes.
     """
     source, target = (copies.at(context, account, one) for one in (account.node, node))
-    there = context.engine.holds(target)
-    if there and node not in account.copies:
-        raise MailpodError(
-            f"{node} has a volume {target.volume} already, of which nothing is known",
-            f"look at it there, then remove it: docker volume rm {target.volume}",
-        )
+    if node not in account.copies:
+        copies.require_none(context, target)
     needed = context.engine.size(source)
-    free = context.engine.room(target) + (context.engine.size(target) if there else 0)
+    free = context.engine.room(target) + (context.engine.size(target) if context.engine.holds(target) else 0)
     if needed + SPARE > free:
         raise MailpodError(
             f"{node} has {free // MIB} MiB free, {account.name} takes {needed // MIB}",

@@ -7,10 +7,12 @@ made and until it is destroyed: what is on no record is never touched.
 import contextlib
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import product
 
+from mailpod.model import layout
 from mailpod.model.depot import BESIDE
 from mailpod.model.errors import MailpodError, NotFound
-from mailpod.model.records import Account, new_id, now
+from mailpod.model.records import Account, now
 from mailpod.model.spec import WorkloadSpec
 from mailpod.services.context import Context
 from mailpod.services.handing_over import hand_over
@@ -42,6 +44,49 @@ def alone(context: Context, account: Account) -> Iterator[None]:
 def at(context: Context, account: Account, node: str) -> WorkloadSpec:
     """The account's container as it would be on a machine, which names its volume there."""
     return context.account_spec(account.model_copy(update={"node": node}))
+
+
+def on_record(context: Context) -> set[str]:
+    """Names of all volumes that the record of an account, deleted or not, names."""
+    return {volume for account in _known(context) for volume in layout.account_volumes(context.instance, account)}
+
+
+def require_none(context: Context, spec: WorkloadSpec) -> None:
+    """Refuse a machine that has a volume of this name already; raises `MailpodError`."""
+    if not context.engine.holds(spec):
+        return
+    place = spec.volume, spec.node
+    owner = next((one for one in _known(context) if place in _places(context, one)), None)
+    what = f"{spec.node or 'the engine'} has a volume {spec.volume} already, "
+    if owner:
+        raise MailpodError(
+            f"{what}which is {owner.name}'s", f"choose another machine; see: mailpod account show {owner.name}"
+        )
+    raise MailpodError(
+        f"{what}of which nothing is known", f"look at it there, then remove it: docker volume rm {spec.volume}"
+    )
+
+
+def destroy(context: Context, account: Account) -> None:
+    """Destroy every volume that the account's record names, on the machines that it names and that are up.
+
+    What the record of another account names on a machine as well is that one's, and stays.
+    """
+    others = {place for one in _known(context) if one.id != account.id for place in _places(context, one)}
+    up = context.engine.up()
+    for volume, node in sorted(_places(context, account) - others):
+        if node in up or context.system.engine == "docker":
+            context.engine.discard(with_volume(context, account.model_copy(update={"node": node}), volume))
+
+
+def _known(context: Context) -> list[Account]:
+    return [*context.store.accounts(), *context.store.deleted()]
+
+
+def _places(context: Context, account: Account) -> set[tuple[str, str]]:
+    """The volumes that a record names, each with every machine that it can be on."""
+    nodes = {account.node, *account.copies, *account.kept}
+    return set(product(layout.account_volumes(context.instance, account), nodes))
 
 
 def record(context: Context, account: Account, **changes: object) -> Account:
@@ -93,7 +138,7 @@ def clear(context: Context, account: Account) -> Account:
 def leftovers(context: Context) -> list[Callable[[], None]]:
     """What is to be done about moves that were cut short, a call each."""
     at_work = context.engine.helpers(context.instance)
-    known = [*context.store.accounts(), *context.store.deleted()]
+    known = _known(context)
     strays = at_work - {account.id for account in known} - {BESIDE}
     remove = partial(context.engine.remove_helpers, context.instance)
     return [
@@ -134,11 +179,28 @@ def settle_volumes(context: Context, account: Account) -> Account:
         context.engine.discard(with_volume(context, account, account.restoring))
         account = record(context, account, restoring="")
     if account.replaced and (account.deleted or not account.frozen):
-        if account.replaced not in {one.volume for one in context.store.deleted()}:
+        if not _is_set_aside(context, account.replaced):
             hand_over(context, account, with_volume(context, account, account.replaced))
-            context.store.save_deleted(_as_it_was(account))
-        account = record(context, account, replaced="")
+        account = set_aside(context, account)
     return account
+
+
+def set_aside(context: Context, account: Account) -> Account:
+    """Let what a restoring has replaced, with what waits there, be a deleted account's.
+
+    Returns:
+        The account as it is on record then.
+    """
+    if account.replaced:
+        if not _is_set_aside(context, account.replaced):
+            context.store.save_deleted(_as_it_was(account))
+        # What is kept on other machines is as the volume that was replaced.
+        account = record(context, account, replaced="", kept=())
+    return account
+
+
+def _is_set_aside(context: Context, volume: str) -> bool:
+    return volume in {one.volume for one in context.store.deleted()}
 
 
 def with_volume(context: Context, account: Account, volume: str) -> WorkloadSpec:
@@ -149,9 +211,16 @@ def with_volume(context: Context, account: Account, volume: str) -> WorkloadSpec
 def _as_it_was(account: Account) -> Account:
     """A deleted account of another name and id, whose volume is the one that was replaced."""
     moment = now()
-    name = f"{account.name[:_LONGEST_NAME]}-until-{moment:%Y%m%d-%H%M%S}"
-    return account.model_copy(
-        update={"id": new_id(), "name": name, "volume": account.replaced, "replaced": "", "deleted": moment}
+    return account.another(
+        f"{account.name[:_LONGEST_NAME]}-until-{moment:%Y%m%d-%H%M%S}",
+        created=account.created,
+        deleted=moment,
+        was=account.id,
+        volume=account.replaced,
+        network=account.network,
+        node=account.node,
+        kept=account.kept,
+        image=account.image,
     )
 
 

@@ -71,7 +71,8 @@ def recover(context: Context, name: str, node: str, path: Path | None = None, at
     account = ensure_image(context, account)
     target = copies.at(context, account, node)
     with copies.alone(context, account), context.lock("converge"):
-        account = copies.record(context, account)
+        # That volume is where the account was.
+        account = copies.set_aside(context, copies.record(context, account))
         others = tuple(one for one in account.copies if one != node)
         if node in account.copies:
             context.engine.discard(target)

@@ -10,7 +10,7 @@ from mailpod.model.backup import Snapshot, chosen
 from mailpod.model.depot import Depot
 from mailpod.model.errors import MailpodError
 from mailpod.model.names import account_name
-from mailpod.model.records import MIB, Account, new_id, now
+from mailpod.model.records import MIB, Account
 from mailpod.services import accounts, arriving, copies, depots, queues, snapshots
 from mailpod.services.accounts import AccountView
 from mailpod.services.carrying import SPARE, bring_up
@@ -50,7 +50,7 @@ def restore(context: Context, name: str, at: str) -> AccountView:
     with copies.alone(context, account):
         account = copies.settle_volumes(context, copies.record(context, account))
         _require_room(context, account, snapshot)
-        volume = f"{layout.account_volume(context.instance, account.model_copy(update={'volume': ''}))}-{new_id()}"
+        volume = layout.another_volume(context.instance, account)
         # Nobody who would write the record back as it was before is at work.
         with context.lock("converge"):
             account = copies.record(context, account, restoring=volume)
@@ -91,9 +91,7 @@ def restore_as(context: Context, name: str, new: str, at: str) -> AccountView:
     context.require_system()
     wanted = account_name(new)
     source = snapshots.known(context, name)
-    fresh = Account(
-        **source.model_dump(include=_CARRIED), id=new_id(), name=wanted, created=now(), image=ACCOUNT[source.stack].tag
-    )
+    fresh = source.another(wanted, image=ACCOUNT[source.stack].tag)
     arriving.prepare(context, fresh)
     depot, snapshot = found(context, source, at)
     view = arriving.arrive(
@@ -106,19 +104,6 @@ def restore_as(context: Context, name: str, new: str, at: str) -> AccountView:
     )
     _tell_of_held(context, fresh)
     return view
-
-
-_CARRIED = {
-    "stack",
-    "memory",
-    "cpus",
-    "processes",
-    "connections",
-    "quota",
-    "internet",
-    "messages_per_hour",
-    "ssh_keys",
-}
 
 
 def found(context: Context, account: Account, at: str) -> tuple[Depot, Snapshot]:

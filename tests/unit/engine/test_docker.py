@@ -114,6 +114,7 @@ CALLS = {
     "halt": lambda engine: engine.halt("mailpod-alice"),
     "remove": lambda engine: engine.remove("mailpod-alice"),
     "remove_volume": lambda engine: engine.remove_volume("mailpod-alice-1"),
+    "remove_volumes": lambda engine: engine.remove_volumes("mailpod"),
     "memory": lambda engine: engine.memory(["mailpod-alice"]),
 }
 

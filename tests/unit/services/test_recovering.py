@@ -48,8 +48,9 @@ def test_what_somebody_has_removed_is_not_kept_any_more(swarm, tmp_path):
 def test_a_machine_that_keeps_a_copy_is_no_place_for_the_account(swarm, tmp_path):
     recover(swarm, tmp_path)
     swarm.world.say("node2", "ready")
-    with pytest.raises(MailpodError, match="already, of which nothing is known"):
+    with pytest.raises(MailpodError, match="already, which is alice's") as refused:
         moving.move(swarm.process(), "alice", "node2")
+    assert "volume rm" not in refused.value.hint
 
 
 def test_a_dead_machine_is_given_up_with_what_it_kept(swarm, tmp_path):
