@@ -104,10 +104,12 @@ class FakeCarrier:
                     volume.files[member.name] = File(member.name, content, member.mode, member.uid)
                     self._step("engine some of it is unpacked")
 
-    def traces(self, account):
+    def traces(self, account, own, others):
         world = self._reach("traces")
         things = {**world.containers, **world.volumes}
-        return [name for name, one in things.items() if one.labels.get(LABEL_ID) == account]
+        labelled = {name for name, one in things.items() if one.labels.get(LABEL_ID) == account}
+        own_there = {key for key in world.volumes if key.partition("@")[0] in own}
+        return sorted(name for name in labelled | own_there if name.partition("@")[0] not in others)
 
     def read_files(self, spec, paths):
         world = self._on(spec.node, f"read {spec.volume}")

@@ -298,10 +298,9 @@ def delete(
     """Delete an account; its mail is kept for undelete unless --purge."""
     here = context()
     here.require_system()
-    if not purge:
-        here.store.account(name.lower())
-    question = f"Delete {name} and destroy its mail?" if purge else f"Delete {name}?"
-    parse.confirm(question, yes=yes)
+    names = dict.fromkeys(one.name for one in reversed(accounts.concerned(here, name, purge=purge)))
+    question = f"Delete {', '.join(names)}"
+    parse.confirm(f"{question} and destroy all mail?" if purge else f"{question}?", yes=yes)
     gone = accounts.delete(here, name, purge=purge)
     if purge:
         keeping.show_proof(here, gone, json=json)

@@ -1,7 +1,7 @@
 """What an engine does with the volumes of accounts, wherever they are, beside having containers use them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from mailpod.engine import depots, helpers
@@ -115,9 +115,13 @@ class Carrier(ABC):
             for node in self.up():
                 helpers.remove(self.on(node).client, instance, account)
 
-    def traces(self, account: str) -> list[str]:
-        """What there is with an account's label."""
-        return [f"{one} on {node}" if node else one for node in self.up() for one in self.on(node).labelled(account)]
+    def traces(self, account: str, own: Collection[str], others: Collection[str]) -> list[str]:
+        """What there is with an account's label, or by these names."""
+        return [
+            f"{one} on {node}" if node else one
+            for node in self.up()
+            for one in self.on(node).labelled(account, own, others)
+        ]
 
     def _ready(self, spec: WorkloadSpec) -> EngineApi:
         """The engine of that machine, with the image."""

@@ -248,5 +248,10 @@ class Engine(Protocol):
     def remove_helpers(self, instance: str, account: str) -> None:
         """End those calls for one account, and remove what they have left; volumes stay."""
 
-    def traces(self, account: str) -> list[str]:
-        """Containers, volumes and images that are labelled with an account's id, on all machines that are up."""
+    def traces(self, account: str, own: Collection[str], others: Collection[str]) -> list[str]:
+        """Containers, volumes and images that are labelled with an account's id, on all machines that are up.
+
+        Args:
+            own: names of volumes that are its as well, whatever their labels say.
+            others: names of volumes that are another's, whatever their labels say.
+        """

@@ -18,6 +18,8 @@ MAIN_HOSTS = ("mail", "webmail", "imap", "smtp", "autoconfig", "autodiscover", "
 """Main's hosts in the system's domain."""
 BESIDE_MAIN = ("dns", "antivirus")
 """What may run beside main: services of `compose.yaml`, each with a profile and a role of its name."""
+RESTORED = "etc/restored"
+"""A file that is on a volume which comes from a backup, until the account's first start there (its `init`)."""
 ACCOUNT_RECORD = "etc/record.json"
 """Where on its volume an account's own record lies."""
 

@@ -12,7 +12,7 @@ from mailpod.model.errors import AlreadyExists, MailpodError, NotFound
 from mailpod.model.names import account_name
 from mailpod.model.records import DEFAULT_QUOTA, DEFAULT_STACK, MIB, Account, Limits, Stack, new_id, now
 from mailpod.model.spec import LABEL_ID, Workload
-from mailpod.services import dns
+from mailpod.services import copies, dns
 from mailpod.services.context import Context
 from mailpod.services.freezing import require_thawed
 from mailpod.services.held_images import ensure_image
@@ -195,7 +195,11 @@ def _undone_on_failure(context: Context, account: Account, *, purge: bool) -> It
 def retire(context: Context, account: Account, *, purge: bool) -> None:
     """Take an account out of the desired state, out of main, then off the engine; its volume stays unless `purge`."""
     with context.store.lock():
-        context.store.save_deleted(account.model_copy(update={"deleted": account.deleted or now(), "purge": purge}))
+        # As it is on record now: a move may have changed it since it was read.
+        known = (account, *context.store.deleted(), *context.store.accounts())
+        there = [one for one in known if one.id == account.id][-1]
+        account = there.model_copy(update={"deleted": account.deleted or now(), "purge": purge})
+        context.store.save_deleted(account)
         context.store.forget_account(account)
     try:
         # First, so that main refuses what could not be delivered any more.
@@ -319,7 +323,8 @@ def _follow(context: Context, account: Account) -> None:
 def delete(context: Context, name: str, *, purge: bool) -> list[Account]:
     """Delete an account: mail for it is refused from then on, and its volume is kept unless `purge`.
 
-    With `purge`, those of that name that were deleted before and kept are destroyed too.
+    With `purge`, those of that name that were deleted before and kept are destroyed too, and what restorings have
+    replaced, unless it was brought back.
 
     Returns:
         What was deleted or destroyed, the account itself at the end.
@@ -329,20 +334,26 @@ def delete(context: Context, name: str, *, purge: bool) -> list[Account]:
     """
     context.require_system()
     context.engine.info()
-    wanted = name.lower()
-    kept = [one for one in context.store.deleted() if one.name == wanted] if purge else []
-    try:
-        account = context.store.account(wanted)
-    except NotFound:
-        if not kept:
-            raise
-    else:
-        kept.append(account)
-    context.progress(f"deleting {wanted}")
     with context.lock("converge", shared=True):
-        for one in kept:
+        gone = concerned(context, name, purge=purge)
+        context.progress(f"deleting {', '.join(dict.fromkeys(one.name for one in reversed(gone)))}")
+        for one in gone:
             retire(context, one, purge=purge)
-    return kept
+    return gone
+
+
+def concerned(context: Context, name: str, *, purge: bool) -> list[Account]:
+    """What `delete` deletes or destroys; raises `NotFound` when there is no such account."""
+    wanted = name.lower()
+    kept = context.store.deleted() if purge else []
+    named = [one for one in kept if one.name == wanted]
+    try:
+        named.append(context.store.account(wanted))
+    except NotFound:
+        if not named:
+            raise
+    ids = {one.id for account in named for one in copies.earlier(context, account)} - {one.id for one in named}
+    return [*(one for one in kept if one.id in ids), *named]
 
 
 def undelete(context: Context, name: str) -> AccountView:

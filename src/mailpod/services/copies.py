@@ -19,6 +19,7 @@ from mailpod.services.handing_over import hand_over
 
 # Of a name with a time after it, which is a DNS label too.
 _LONGEST_NAME = 40
+_SET_ASIDE = "-until-"
 
 
 class Busy(MailpodError):
@@ -46,9 +47,28 @@ def at(context: Context, account: Account, node: str) -> WorkloadSpec:
     return context.account_spec(account.model_copy(update={"node": node}))
 
 
-def on_record(context: Context) -> set[str]:
-    """Names of all volumes that the record of an account, deleted or not, names."""
-    return {volume for account in _known(context) for volume in layout.account_volumes(context.instance, account)}
+def on_record(context: Context, but: str = "") -> set[str]:
+    """Names of all volumes that the record of an account, deleted or not, names; `but` is the id of one left out."""
+    known = (one for one in _known(context) if one.id != but)
+    return {volume for account in known for volume in layout.account_volumes(context.instance, account)}
+
+
+def earlier(context: Context, account: Account) -> list[Account]:
+    """The accounts, deleted or brought back, that are what restorings have replaced of this one, and of those."""
+    found: list[Account] = []
+    looked_at = [account]
+    while looked_at:
+        later = looked_at.pop()
+        ids = {account.id, *(one.id for one in found)}
+        more = [one for one in _known(context) if one.id not in ids and _was(context, one, later)]
+        found += more
+        looked_at += more
+    return found
+
+
+def _was(context: Context, one: Account, later: Account) -> bool:
+    # Records that are older than `was` show it by their names.
+    return one.was == later.id or (_SET_ASIDE in one.name and layout.is_volume_for(context.instance, later, one.volume))
 
 
 def require_none(context: Context, spec: WorkloadSpec) -> None:
@@ -193,7 +213,7 @@ def set_aside(context: Context, account: Account) -> Account:
     """
     if account.replaced:
         if not _is_set_aside(context, account.replaced):
-            context.store.save_deleted(_as_it_was(account))
+            context.store.save_deleted(as_it_was(account, account.replaced))
         # What is kept on other machines is as the volume that was replaced.
         account = record(context, account, replaced="", kept=())
     return account
@@ -208,15 +228,15 @@ def with_volume(context: Context, account: Account, volume: str) -> WorkloadSpec
     return context.account_spec(account.model_copy(update={"volume": volume}))
 
 
-def _as_it_was(account: Account) -> Account:
-    """A deleted account of another name and id, whose volume is the one that was replaced."""
+def as_it_was(account: Account, volume: str) -> Account:
+    """A deleted account of another name and id, whose volume is one that was the account's."""
     moment = now()
     return account.another(
-        f"{account.name[:_LONGEST_NAME]}-until-{moment:%Y%m%d-%H%M%S}",
+        f"{account.name[:_LONGEST_NAME]}{_SET_ASIDE}{moment:%Y%m%d-%H%M%S}",
         created=account.created,
         deleted=moment,
         was=account.id,
-        volume=account.replaced,
+        volume=volume,
         network=account.network,
         node=account.node,
         kept=account.kept,

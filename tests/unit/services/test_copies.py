@@ -1,9 +1,13 @@
 """Whose a volume is: the records say it by its name, whatever its labels are, which cannot change."""
 
-import pytest
-from tests.fakes.system import PASSWORD, FakeSystem
+import json
+import shutil
 
-from mailpod.model import layout
+import pytest
+from tests.fakes.system import DOMAIN, PASSWORD, FakeSystem
+from tests.fakes.world import Volume
+
+from mailpod.model import layout, state_copy
 from mailpod.model.archive import File
 from mailpod.model.errors import MailpodError
 from mailpod.services import (
@@ -14,9 +18,12 @@ from mailpod.services import (
     freezing,
     installation,
     moving,
+    purging,
     recovering,
     restoring,
 )
+from mailpod.services.doctor import objects
+from mailpod.services.rebuilding import rebuild
 
 MAIL = "home/Maildir/cur/1:2,S"
 
@@ -140,3 +147,123 @@ def test_what_was_replaced_stays_where_it_is_when_the_account_goes(swarm, lost):
     [aside] = swarm.store.deleted()
     assert (aside.volume, aside.node, aside.was) == (kept.volume, "node1", alice.id)
     swarm.check_converged()
+
+
+def without_was(account):
+    """As mailpod has written it before."""
+    return account.model_copy(update={"was": ""})
+
+
+@pytest.mark.parametrize("wrote", [lambda account: account, without_was])
+def test_a_purge_destroys_what_restorings_have_replaced_and_says_so(here, wrote):
+    restoring.restore(here.process(), "alice", "")
+    kept = here.store.deleted()
+    for one in kept:
+        here.store.save_deleted(wrote(one))
+    gone = accounts.delete(here.process(), "alice", purge=True)
+    assert {one.id for one in gone} > {one.id for one in kept}
+    assert gone[-1].name == "alice"
+    [told] = [line for line in here.said if line.startswith("deleting alice")]
+    assert all(one.name in told for one in kept)
+    assert not [key for key in here.world.volumes if "alice" in key]
+    assert not here.store.deleted()
+    assert purging.prove(here.process(), gone).clean
+    here.check_converged()
+
+
+def test_what_was_brought_back_is_an_account_and_is_told(here):
+    """Of its own, whatever the label of its volume is; what has replaced it goes with the account that it was of."""
+    [kept] = here.store.deleted()
+    accounts.undelete(here.process(), kept.name)
+    gone = accounts.delete(here.process(), "alice", purge=True)
+    proof = purging.prove(here.process(), gone)
+    assert proof.clean
+    assert any(kept.name in line and "account show" in line for line in proof.beyond)
+    assert MAIL in here.files_of(here.store.account(kept.name))
+    assert findings(here) == []
+    last = accounts.delete(here.process(), kept.name, purge=True)
+    assert purging.prove(here.process(), last).clean
+    assert not [key for key in here.world.volumes if "alice" in key]
+    here.check_converged()
+
+
+def test_what_was_brought_back_and_restored_itself_goes_too(here, tmp_path):
+    [kept] = here.store.deleted()
+    accounts.undelete(here.process(), kept.name)
+    backing_up.back_up(here.process(), (kept.name,))
+    restoring.restore(here.process(), kept.name, "")
+    accounts.delete(here.process(), kept.name, purge=False)
+    assert len(accounts.delete(here.process(), "alice", purge=True)) == 3
+    assert not [key for key in here.world.volumes if "alice" in key]
+    here.check_converged()
+
+
+def test_a_purge_sees_a_volume_that_is_left_whatever_its_label(here):
+    [kept] = here.store.deleted()
+    volume = here.world.volumes[kept.volume]
+    gone = accounts.delete(here.process(), kept.name, purge=True)
+    here.world.volumes[kept.volume] = volume
+    assert not purging.prove(here.process(), gone).clean
+
+
+def findings(system):
+    return objects.volumes(system.process())
+
+
+def test_the_doctor_finds_nothing_wrong_with_what_was_replaced(here):
+    assert findings(here) == []
+
+
+def test_a_rebuild_puts_nothing_on_record_a_second_time(here):
+    before = here.store.accounts(), here.store.deleted()
+    done = rebuild(here.process(), None)
+    assert (done.accounts, done.deleted) == ([], [])
+    assert (here.store.accounts(), here.store.deleted()) == before
+    shutil.rmtree(here.folder)
+    rebuild(here.process(), None)
+    assert [one.volume for one in here.store.accounts()] == [one.volume for one in before[0]]
+    assert here.store.deleted() == before[1]
+    here.check_converged()
+
+
+def test_a_volume_that_lost_its_record_is_what_an_account_was(here):
+    [kept] = here.store.deleted()
+    here.store.forget_deleted(kept.id)
+    [finding] = findings(here)
+    assert finding.where == kept.volume
+    done = rebuild(here.process(), None)
+    [back] = here.store.deleted()
+    assert (back.volume, back.was, done.accounts) == (kept.volume, here.store.account("alice").id, [])
+    assert findings(here) == []
+    here.check_converged()
+
+
+def test_without_any_record_the_newest_volume_that_was_in_use_is_the_account(here):
+    """An older one is what it was; so is one that a restoring has begun to fill."""
+    alice = here.store.account("alice")
+    [kept] = here.store.deleted()
+    begun = layout.another_volume("mailpod", alice)
+    here.world.volumes[begun] = Volume(here.world.volumes[alice.volume].labels)
+    here.world.volumes[begun].files[layout.RESTORED] = File(layout.RESTORED, b"", 0o600)
+    del here.world.volumes["mailpod-main"].files[f"etc/tables/{state_copy.TABLE}"]
+    shutil.rmtree(here.folder)
+    rebuild(here.process(), DOMAIN)
+    there = here.store.account("alice")
+    assert (there.id, there.volume) == (alice.id, alice.volume)
+    assert {one.volume for one in here.store.deleted()} == {kept.volume, begun}
+    here.check_converged()
+
+
+def test_an_account_cannot_say_whose_volume_it_has(here):
+    """Who is root in it writes what its own record says."""
+    bob = volume_of(here, "bob")
+    files = here.world.volumes[volume_of(here, "alice")].files
+    record = json.loads(files[layout.ACCOUNT_RECORD].content)
+    forged = json.dumps(record | {"volume": bob, "replaced": bob, "was": here.store.account("bob").id})
+    del here.world.volumes["mailpod-main"].files[f"etc/tables/{state_copy.TABLE}"]
+    shutil.rmtree(here.folder)
+    files[layout.ACCOUNT_RECORD] = File(layout.ACCOUNT_RECORD, forged.encode())
+    rebuild(here.process(), DOMAIN)
+    alice = here.store.account("alice")
+    assert bob not in {alice.volume, alice.replaced}
+    assert alice.was == ""
