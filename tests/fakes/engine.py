@@ -14,7 +14,7 @@ from tests.fakes.world import Container, Volume, World
 from mailpod.engine.port import Progress
 from mailpod.model.archive import File
 from mailpod.model.errors import EngineUnreachable, MailpodError
-from mailpod.model.layout import BESIDE_MAIN, RESTORED, container_beside_main, main_container
+from mailpod.model.layout import BESIDE_MAIN, container_beside_main, main_container
 from mailpod.model.spec import (
     LABEL_INSTANCE,
     LABEL_ROLE,
@@ -240,8 +240,6 @@ class FakeEngine(FakeCarrier):
         if container.image in self.world.broken_images:
             raise MailpodError(f"the engine refused: {name} does not start", "see: mailpod status")
         container.seen = dict(self.world.volumes[container.volume].files)
-        # As its init does.
-        self.world.volumes[container.volume].files.pop(RESTORED, None)
         container.state, container.memory = "running", 4096
         container.output.append("2026-01-01T00:00:00.000000000Z started")
 

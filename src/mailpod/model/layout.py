@@ -341,7 +341,7 @@ def restored_file(former: str = "") -> File:
     Args:
         former: the name (FQDN) that account had, if it is to be another's.
     """
-    return File("etc/restored", former.encode(), 0o600)
+    return File(RESTORED, former.encode(), 0o600)
 
 
 def tls_files(identity: Identity, shown: str, authority: str) -> list[File]:

@@ -49,7 +49,9 @@ def carry(context: Context, account: Account, node: str) -> Account:
     with context.lock("converge"):
         account = copies.settle_volumes(context, copies.record(context, account))
         if account.replaced:
-            raise MailpodError(f"a restoring of {account.name} has not ended", "let it go on first, then: mailpod apply")
+            raise MailpodError(
+                f"a restoring of {account.name} has not ended", "let it go on first, then: mailpod apply"
+            )
         account = copies.record(context, account, copies=(*_without(account.copies, node), node))
     context.progress(f"copying {account.name} from {account.node} to {node}, {needed // MIB} MiB")
     try:

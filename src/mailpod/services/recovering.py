@@ -98,7 +98,7 @@ def _of_file(account: Account, path: Path) -> _Source:
     packed = account_file.read(path)
     if packed.account.id != account.id:
         raise InvalidInput(f"{path} is not of this {account.name}", "give a file that was made of it")
-    return _Source(f"it was in {path}", packed.size, packed.tree)
+    return _Source(f"it was in {path}", packed.size, lambda: restoring.marked(packed.tree()))
 
 
 def _of_backup(context: Context, account: Account, at: str) -> _Source:

@@ -133,8 +133,16 @@ def tree(context: Context, depot: Depot, snapshot: Snapshot, former: str = "") -
         former: the name (FQDN) of the account that it was of, if it is to be another's.
     """
     told = Teller(context.progress, "restored", snapshot.size)
-    begin = tar_begin([layout.restored_file(former)])
-    return chain([begin], told.pieces(depots.stream(context, depot, "dump", snapshot.id, "/")))
+    return marked(told.pieces(depots.stream(context, depot, "dump", snapshot.id, "/")), former)
+
+
+def marked(pieces: Iterator[bytes], former: str = "") -> Iterator[bytes]:
+    """The tree of a volume as it was earlier, with what tells the account so at its first start there.
+
+    Args:
+        former: as for `tree`.
+    """
+    return chain([tar_begin([layout.restored_file(former)])], pieces)
 
 
 def _require_room(context: Context, account: Account, snapshot: Snapshot) -> None:

@@ -242,6 +242,8 @@ def test_without_any_record_the_newest_volume_that_was_in_use_is_the_account(her
     """An older one is what it was; so is one that a restoring has begun to fill."""
     alice = here.store.account("alice")
     [kept] = here.store.deleted()
+    # As its init has.
+    del here.world.volumes[alice.volume].files[layout.RESTORED]
     begun = layout.another_volume("mailpod", alice)
     here.world.volumes[begun] = Volume(here.world.volumes[alice.volume].labels)
     here.world.volumes[begun].files[layout.RESTORED] = File(layout.RESTORED, b"", 0o600)

@@ -1,6 +1,7 @@
 import pytest
 from tests.fakes.steps import Steps
 
+from mailpod.model import layout
 from mailpod.model.archive import File
 from mailpod.model.errors import EngineUnreachable, InvalidInput, MailpodError, NotFound
 from mailpod.services import accounts, backing_up, draining, filing, installation, moving, recovering
@@ -35,6 +36,11 @@ def test_it_is_brought_up_elsewhere_and_the_old_copy_is_kept(swarm, tmp_path):
     assert accounts.show(swarm.process(), "alice").account.kept == ("node2",)
     assert {one.name: one.kept for one in status(swarm.process()).accounts} == {"alice": ("node2",), "bob": ()}
     swarm.check_converged()
+
+
+def test_it_knows_that_the_file_is_of_earlier(swarm, tmp_path):
+    """So it sends nothing twice, and gives no message a UID that clients know another one by."""
+    assert layout.RESTORED in swarm.files_of(recover(swarm, tmp_path).account)
 
 
 def test_what_somebody_has_removed_is_not_kept_any_more(swarm, tmp_path):
