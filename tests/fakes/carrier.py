@@ -55,7 +55,7 @@ class FakeCarrier:
         world.helpers.append(spec.labels[LABEL_ID])
         try:
             yield world
-        except Exception:
+        except (Exception, KeyboardInterrupt):
             world.helpers.remove(spec.labels[LABEL_ID])
             raise
         world.helpers.remove(spec.labels[LABEL_ID])

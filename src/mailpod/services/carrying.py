@@ -3,7 +3,7 @@
 import contextlib
 import time
 
-from mailpod.model.errors import MailpodError
+from mailpod.model.errors import MailpodError, NotFound
 from mailpod.model.plan import plan
 from mailpod.model.records import MIB, Account
 from mailpod.services import copies, dns
@@ -41,7 +41,7 @@ def carry(context: Context, account: Account, node: str) -> Account:
         The account as it is on record then.
 
     Raises:
-        MailpodError: it could not be carried, and is where it was.
+        MailpodError: it could not be carried, and is where its record says, as a rule where it was.
     """
     account = ensure_image(context, account)
     needed = _require_room(context, account, node)
@@ -60,15 +60,32 @@ def carry(context: Context, account: Account, node: str) -> Account:
         with context.lock("converge"):
             account = _switch(context, _still_there(context, account), node)
     except BaseException:
-        context.progress(f"undoing the move of {account.name}")
-        with contextlib.suppress(MailpodError):
-            copies.clear(context, copies.record(context, account))
+        _end(context, account, node)
         raise
     try:
         return copies.clear(context, account)
     except MailpodError as problem:
         context.progress(f"the old copy of {account.name} is still there, until: mailpod apply ({problem.what})")
         return account
+
+
+def _end(context: Context, account: Account, node: str) -> None:
+    """Undo a move that failed or was interrupted; finish it when its record says that the account is there already."""
+    try:
+        now = copies.record(context, account)
+        if now.node == node:
+            context.progress(f"{account.name} is on {node} already: finishing its move")
+            if may_run(now):
+                with context.lock("converge"):
+                    settle(context, now)
+        else:
+            context.progress(f"undoing the move of {account.name}")
+        copies.clear(context, now)
+    except NotFound:
+        # Who has deleted it meanwhile has ended the move, or `apply` does.
+        return
+    except MailpodError as problem:
+        context.progress(f"the move of {account.name} is not ended, until: mailpod apply ({problem.what})")
 
 
 def bring_up(context: Context, account: Account) -> None:
@@ -143,7 +160,7 @@ def _switch(context: Context, account: Account, node: str) -> Account:
         except BaseException:
             logins.close()
             if may_run(account):
-                settle(context, account)
+                settle(context, copies.record(context, account))
             raise
         if not may_run(moved):
             # Nothing of it reaches main, but for the copy of the records there.

@@ -13,7 +13,7 @@ from mailpod.model.names import account_name
 from mailpod.model.records import MIB, Account
 from mailpod.services import accounts, arriving, copies, depots, queues, snapshots
 from mailpod.services.accounts import AccountView
-from mailpod.services.carrying import SPARE, bring_up
+from mailpod.services.carrying import SPARE, bring_up, may_run, settle
 from mailpod.services.context import Context
 from mailpod.services.freezing import require_thawed
 from mailpod.services.held_images import ensure_image
@@ -61,11 +61,7 @@ def restore(context: Context, name: str, at: str) -> AccountView:
             with context.lock("converge"):
                 _switch(context, copies.record(context, account))
         except BaseException:
-            context.progress(f"undoing the restoring of {account.name}")
-            with contextlib.suppress(MailpodError):
-                copies.settle_volumes(context, copies.record(context, account))
-            with contextlib.suppress(MailpodError):
-                push_tables(context)
+            _end(context, account)
             raise
         try:
             copies.settle_volumes(context, copies.record(context, account))
@@ -75,6 +71,21 @@ def restore(context: Context, name: str, at: str) -> AccountView:
         push_tables(context)
         _tell_of_held(context, account)
     return accounts.show(context, account.name)
+
+
+def _end(context: Context, account: Account) -> None:
+    """Undo a restoring that failed or was interrupted; finish it when the account's record names the new volume."""
+    with contextlib.suppress(MailpodError):
+        now = copies.record(context, account)
+        restored = now.volume == account.restoring
+        does = "is as it was at the backup already: finishing" if restored else "stays as it is: undoing"
+        context.progress(f"{account.name} {does} the restoring")
+        if may_run(now):
+            with context.lock("converge"):
+                settle(context, now)
+        copies.settle_volumes(context, now)
+    with contextlib.suppress(MailpodError):
+        push_tables(context)
 
 
 def restore_as(context: Context, name: str, new: str, at: str) -> AccountView:

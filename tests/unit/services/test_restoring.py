@@ -253,3 +253,40 @@ def test_the_volume_has_another_name_then(here):
     before = layout.account_volume("mailpod", here.store.account("alice"))
     restoring.restore(here.process(), "alice", "")
     assert layout.account_volume("mailpod", here.store.account("alice")).startswith(f"{before}-")
+
+
+@pytest.mark.parametrize(
+    ("step", "is_restored"),
+    [
+        ("engine it is being unpacked", False),
+        ("engine create mailpod-alice", True),
+        ("channel main await alice", True),
+    ],
+)
+def test_one_that_is_interrupted_is_undone_or_finished(here, step, is_restored):
+    """By control-C."""
+    done = []
+
+    def interrupt(what):
+        if what == step and not done:
+            done.append(what)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        restoring.restore(here.process(interrupt), "alice", "")
+    assert mail(here) == ({OLD} if is_restored else {OLD, NEW})
+    assert accounts.show(here.process(), "alice").status == "running"
+    assert any(("finishing" if is_restored else "undoing") in line for line in here.said)
+    here.check_converged()
+
+
+def test_one_that_is_interrupted_while_it_is_stopped_runs_on(here):
+    def interrupt(what):
+        if what == "engine remove mailpod-alice" and "mailpod-alice" in here.world.containers:
+            here.world.containers.pop("mailpod-alice")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        restoring.restore(here.process(interrupt), "alice", "")
+    assert (mail(here), accounts.show(here.process(), "alice").status) == ({OLD, NEW}, "running")
+    here.check_converged()
