@@ -143,6 +143,17 @@ def test_an_account_in_its_own_place_after_a_backup_that_was_killed(system: Syst
     with system.mailbox(there) as mailbox:
         assert (mailbox.count(old), mailbox.count(new)) == (1, 1)
 
+    # A clone has a volume of its own. What was brought back is another account, whatever the label of its volume says.
+    system.cli.ok("account", "clone", account.name, "twin")
+    gone = system.cli.ok("account", "delete", account.name, "--purge", "--yes", "--json").json()
+    assert (gone["clean"], gone["ids"]) == (True, [before["id"]])
+    assert any(name in line for line in gone["not_destroyed"])
+    with system.mailbox(there) as mailbox:
+        assert mailbox.count(new) == 1
+    assert system.cli.ok("account", "delete", name, "--purge", "--yes", "--json").json()["clean"]
+    assert not [one for one in system.engine.objects() if before["id"] in one]
+    system.cli.ok("account", "delete", "twin", "--purge", "--yes")
+
 
 @pytest.mark.once
 def test_a_whole_system_comes_back_from_its_key_and_the_repository(system: System, depot: Path, tmp_path: Path) -> None:
