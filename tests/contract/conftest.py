@@ -27,5 +27,4 @@ def lab(laboratory):
     yield laboratory
     for workload in laboratory.engine.workloads(laboratory.instance):
         laboratory.engine.remove(workload.name)
-    for volume in laboratory.engine.volumes(laboratory.instance):
-        laboratory.engine.remove_volume(volume)
+    laboratory.engine.remove_volumes(laboratory.instance)

@@ -152,7 +152,7 @@ def test_a_name_is_free_as_soon_as_it_was_removed(lab):
 
 def test_what_is_not_there_is_removed_without_a_word(lab):
     lab.engine.remove(f"{lab.instance}-nobody")
-    lab.engine.remove_volume(f"{lab.instance}-nothing")
+    lab.engine.discard(spec(lab, volume=f"{lab.instance}-nothing"))
 
 
 def test_two_may_remove_the_same_container_at_once(lab):
@@ -167,10 +167,10 @@ def test_a_volume_in_use_is_not_destroyed(lab):
     wanted = spec(lab)
     lab.engine.create(wanted, [])
     with pytest.raises(MailpodError):
-        lab.engine.remove_volume(wanted.volume)
+        lab.engine.discard(wanted)
     assert wanted.volume in lab.engine.volumes(lab.instance)
     lab.engine.remove(wanted.name)
-    lab.engine.remove_volume(wanted.volume)
+    lab.engine.discard(wanted)
     assert lab.engine.volumes(lab.instance) == {}
 
 
@@ -254,7 +254,7 @@ def test_instances_do_not_see_each_other(lab):
         assert lab.engine.volumes("") == {}
     finally:
         lab.engine.remove(theirs.name)
-        lab.engine.remove_volume(theirs.volume)
+        lab.engine.discard(theirs)
 
 
 def test_a_container_and_its_volume_are_on_the_machine_that_was_named(lab):
@@ -265,13 +265,13 @@ def test_a_container_and_its_volume_are_on_the_machine_that_was_named(lab):
         until(lambda path=SEED[0].path, name=wanted.name: lab.has(name, path))
         assert lab.engine.memory([wanted.name])[wanted.name] > 0
         with pytest.raises(MailpodError):
-            lab.engine.remove_volume(wanted.volume)
+            lab.engine.discard(wanted)
         lab.engine.halt(wanted.name)
         assert (only(lab).node, only(lab).state) == (machine.name, "stopped")
         lab.engine.start(wanted.name)
         lab.engine.remove(wanted.name)
         assert wanted.volume in lab.engine.volumes(lab.instance)
-        lab.engine.remove_volume(wanted.volume)
+        lab.engine.discard(wanted)
         assert lab.engine.volumes(lab.instance) == {}
 
 

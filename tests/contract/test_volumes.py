@@ -34,6 +34,25 @@ def test_a_volume_is_there_until_it_is_discarded(lab, made):
     assert lab.engine.volumes(lab.instance) == {}
 
 
+def test_one_of_the_same_name_on_another_machine_stays(lab):
+    machines = [machine.name for machine in lab.engine.machines()]
+    wanted = [spec(lab, node=machine) for machine in machines]
+    for one in wanted:
+        lab.engine.create(one, SEED)
+        lab.engine.remove(one.name)
+    lab.engine.discard(wanted[-1])
+    assert [lab.engine.holds(one) for one in wanted] == [True] * (len(wanted) - 1) + [False]
+    lab.engine.remove_volumes(lab.instance)
+    assert not any(lab.engine.holds(one) for one in wanted)
+
+
+def test_whose_a_volume_is_its_label_does_not_say_alone(lab, made):
+    own = made.labels[LABEL_ID]
+    assert len(lab.engine.traces(own, [], [])) == 1
+    assert lab.engine.traces(own, [], [made.volume]) == []
+    assert len(lab.engine.traces("2", [made.volume], [])) == 1
+
+
 def test_what_it_takes_and_what_is_free_are_told(lab, made):
     assert 100_000 <= lab.engine.size(made) < 1_000_000
     assert lab.engine.room(other(lab)) > 1_000_000

@@ -167,13 +167,20 @@ def test_an_account_in_its_own_place_after_a_backup_that_was_killed(system: Syst
     system.cli.ok("backup", "to", other)
     assert system.cli.ok("status", "--json").json()["backup"]["problems"]
     assert system.cli.ok("backup", "to", str(depot), "--json").json()["former"] == [other]
-    # Nothing is left of its backups, and a purge ends all the same.
+    # A clone has a volume of its own. What was brought back is another account, whatever the label of its volume says.
+    # And where nothing is left of its backups, a purge ends all the same.
+    system.cli.ok("account", "clone", account.name, "twin")
     shutil.rmtree(data.parent)
-    gone = system.cli.run("account", "delete", account.name, "--purge", "--yes", "--json").json()
-    found = {look["where"]: look["found"] for look in gone["looked_at"]}
-    assert found["backups"] == []
+    gone = system.cli.ok("account", "delete", account.name, "--purge", "--yes", "--json").json()
+    assert (gone["clean"], gone["ids"]) == (True, [before["id"]])
     assert not (system.cli.state / "deleted" / f"{before['id']}.toml").exists()
+    assert any(name in line for line in gone["not_destroyed"])
     assert any(f"of {other}, where backups went before" in line for line in gone["not_destroyed"])
+    with system.mailbox(there) as mailbox:
+        assert mailbox.count(new) == 1
+    assert system.cli.ok("account", "delete", name, "--purge", "--yes", "--json").json()["clean"]
+    assert not [one for one in system.engine.objects() if before["id"] in one]
+    system.cli.ok("account", "delete", "twin", "--purge", "--yes")
 
 
 @pytest.mark.once

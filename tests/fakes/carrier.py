@@ -4,13 +4,15 @@ import contextlib
 import io
 import json
 import tarfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from mailpod.model.archive import File, tar
 from mailpod.model.depot import MISSING, WRONG_KEY, DepotError
 from mailpod.model.errors import EngineUnreachable, MailpodError
 from mailpod.model.spec import LABEL_ID
+
+QUEUE = "spool/postfix/"
 
 
 @dataclass
@@ -53,7 +55,7 @@ class FakeCarrier:
         world.helpers.append(spec.labels[LABEL_ID])
         try:
             yield world
-        except Exception:
+        except (Exception, KeyboardInterrupt):
             world.helpers.remove(spec.labels[LABEL_ID])
             raise
         world.helpers.remove(spec.labels[LABEL_ID])
@@ -102,16 +104,25 @@ class FakeCarrier:
                     volume.files[member.name] = File(member.name, content, member.mode, member.uid)
                     self._step("engine some of it is unpacked")
 
-    def traces(self, account):
+    def traces(self, account, own, others):
         world = self._reach("traces")
         things = {**world.containers, **world.volumes}
-        return [name for name, one in things.items() if one.labels.get(LABEL_ID) == account]
+        labelled = {name for name, one in things.items() if one.labels.get(LABEL_ID) == account}
+        own_there = {key for key in world.volumes if key.partition("@")[0] in own}
+        return sorted(name for name in labelled | own_there if name.partition("@")[0] not in others)
 
     def read_files(self, spec, paths):
         world = self._on(spec.node, f"read {spec.volume}")
         files = world.volumes[world.key(spec.volume, spec.node)].files
         wanted = tuple(paths)
         return {p: f.content for p, f in files.items() if p in wanted or p.startswith(tuple(f"{w}/" for w in wanted))}
+
+    def queued(self, spec):
+        world = self._on(spec.node, f"queue on {spec.volume}")
+        key = world.key(spec.volume, spec.node)
+        assert not any(one.volume == key and one.state == "running" for one in world.containers.values()), "not at rest"
+        files = world.volumes[key].files.values()
+        return [replace(one, path=one.path.removeprefix(QUEUE)) for one in files if one.path.startswith(QUEUE)]
 
     def mend_owners(self, spec):
         with self._helping(spec) as world:

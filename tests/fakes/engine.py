@@ -255,10 +255,12 @@ class FakeEngine(FakeCarrier):
         volumes = {key.partition("@")[0]: one for key, one in self._reach("volume_limit").volumes.items()}
         return volumes[name].limit if name in volumes else 0
 
-    def remove_volume(self, name: str) -> None:
-        world = self._reach(f"remove_volume {name}")
-        for node in world.up():
-            self._remove_volume(world.key(name, node))
+    def remove_volumes(self, instance: str) -> None:
+        world = self._reach("remove_volumes")
+        down = tuple(f"@{one.name}" for one in world.machines if one.state == "down")
+        for key in [key for key, one in world.volumes.items() if one.labels[LABEL_INSTANCE] == instance]:
+            if not key.endswith(down):
+                self._remove_volume(key)
 
     def _remove_volume(self, key):
         if any(container.volume == key for container in self.world.containers.values()):

@@ -66,6 +66,8 @@ class World:
     """What main prints of its resolver."""
     depots: dict = field(default_factory=dict)
     """Repositories of backups, by the folder they are in and their path."""
+    sent: list[str] = field(default_factory=list)
+    """Messages that an account has taken over from the queue of another volume, and sends."""
     helpers: list[str] = field(default_factory=list)
     """Of accounts whose volumes are being worked on, the ids."""
 

@@ -303,11 +303,10 @@ def delete(
         raise InvalidInput("--keep-backups is for --purge: else all is kept", "leave it out, or add --purge")
     here = context()
     here.require_system()
-    if not purge:
-        here.store.account(name.lower())
-    all_of_it = "its mail" if keep_backups else "its mail and its backups"
-    question = f"Delete {name} and destroy {all_of_it}?" if purge else f"Delete {name}?"
-    parse.confirm(question, yes=yes)
+    names = dict.fromkeys(one.name for one in reversed(accounts.concerned(here, name, purge=purge)))
+    question = f"Delete {', '.join(names)}"
+    all_of_it = "all mail" if keep_backups else "all mail and all backups"
+    parse.confirm(f"{question} and destroy {all_of_it}?" if purge else f"{question}?", yes=yes)
     gone = accounts.delete(here, name, purge=purge, keep_backups=keep_backups)
     if purge:
         keeping.show_proof(here, gone, json=json)

@@ -185,7 +185,7 @@ class EngineApi:
         return int((found["Options"] or {}).get("size", 0))
 
     def remove_volume(self, name: str) -> None:
-        """Destroy a volume."""
+        """Destroy a volume of this machine; nothing happens when it is not there."""
         with said_plainly(), contextlib.suppress(docker.errors.NotFound):
             self._client.api.remove_volume(name)
 
@@ -289,13 +289,15 @@ class EngineApi:
                 return
         self._client.volumes.create(spec.volume, labels=labels)
 
-    def labelled(self, account: str) -> list[str]:
-        """What carries an account's label, the kind before each name."""
+    def labelled(self, account: str, own: Collection[str], others: Collection[str]) -> list[str]:
+        """What carries an account's label, and these volumes but not those, the kind before each name."""
         wanted = {"label": f"{LABEL_ID}={account}"}
         with said_plainly():
+            volumes = {one["Name"] for one in self._api.volumes(filters=wanted)["Volumes"] or ()}
+            volumes |= {name for name in own if self.has_volume(name)}
             return [
                 *(f"container {one['Id'][:12]}" for one in self._api.containers(all=True, filters=wanted)),
-                *(f"volume {one['Name']}" for one in self._api.volumes(filters=wanted)["Volumes"] or ()),
+                *(f"volume {name}" for name in sorted(volumes - set(others))),
                 *(f"image {one['Id']}" for one in self._api.images(all=True, filters=wanted)),
             ]
 

@@ -1,11 +1,12 @@
 """What an engine does with the volumes of accounts, wherever they are, beside having containers use them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from mailpod.engine import depots, helpers
 from mailpod.engine.api import EngineApi, said_plainly
+from mailpod.model.archive import File
 from mailpod.model.depot import Depot
 from mailpod.model.errors import MailpodError
 from mailpod.model.spec import WorkloadSpec
@@ -29,7 +30,14 @@ class Carrier(ABC):
 
     def discard(self, spec: WorkloadSpec) -> None:
         """Destroy the volume on that machine alone."""
-        EngineApi.remove_volume(self.on(spec.node), spec.volume)
+        self.on(spec.node).remove_volume(spec.volume)
+
+    def remove_volumes(self, instance: str) -> None:
+        """Destroy every volume of the system."""
+        for node in self.up():
+            engine = self.on(node)
+            for volume in EngineApi.volumes(engine, instance):
+                engine.remove_volume(volume)
 
     def size(self, spec: WorkloadSpec) -> int:
         """Bytes that the files of the volume take."""
@@ -75,6 +83,11 @@ class Carrier(ABC):
         with said_plainly():
             return helpers.read(self._ready(spec).client, spec, paths)
 
+    def queued(self, spec: WorkloadSpec) -> list[File]:
+        """Messages in the queue on an account's volume."""
+        with said_plainly():
+            return helpers.queued(self._ready(spec).client, spec)
+
     def mend_owners(self, spec: WorkloadSpec) -> None:
         """Give the files on an account's volume back to their users."""
         with said_plainly():
@@ -102,9 +115,13 @@ class Carrier(ABC):
             for node in self.up():
                 helpers.remove(self.on(node).client, instance, account)
 
-    def traces(self, account: str) -> list[str]:
-        """What there is with an account's label."""
-        return [f"{one} on {node}" if node else one for node in self.up() for one in self.on(node).labelled(account)]
+    def traces(self, account: str, own: Collection[str], others: Collection[str]) -> list[str]:
+        """What there is with an account's label, or by these names."""
+        return [
+            f"{one} on {node}" if node else one
+            for node in self.up()
+            for one in self.on(node).labelled(account, own, others)
+        ]
 
     def _ready(self, spec: WorkloadSpec) -> EngineApi:
         """The engine of that machine, with the image."""

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from mailpod.engine import compose, containers, services
 from mailpod.engine.api import EngineApi, said_plainly
 from mailpod.engine.carrier import Carrier
 from mailpod.engine.logs import LogReader
+from mailpod.engine.making import made
 from mailpod.engine.port import Progress
 from mailpod.model.archive import File, tar
 from mailpod.model.errors import MailpodError
@@ -85,10 +87,9 @@ class DockerEngine(Carrier, LogReader, EngineApi):
         """Make the volume if it is missing, lay the seed on it, and start the container."""
         with said_plainly(), contextlib.ExitStack() as undo:
             if not self.has_volume(spec.volume):
-                self.make_volume(spec)
-                undo.callback(self.remove_volume, spec.volume)
-            container = self._client.api.create_container(**self._creation(spec))
-            undo.callback(self.remove, spec.name)
+                made(undo, partial(self.make_volume, spec), partial(self.remove_volume, spec.volume))
+            create = partial(self._client.api.create_container, **self._creation(spec))
+            container = made(undo, create, partial(self.remove, spec.name))
             self._client.api.put_archive(container["Id"], spec.mount, tar(seed))
             self._client.api.start(container["Id"])
             undo.pop_all()

@@ -15,6 +15,7 @@ from typing import Any
 import docker.errors
 import docker.types
 
+from mailpod.model.archive import File
 from mailpod.model.errors import MailpodError
 from mailpod.model.spec import LABEL_ID, LABEL_INSTANCE, LABEL_ROLE, WorkloadSpec
 
@@ -36,6 +37,11 @@ _MOVED_ON = {23, 24}
 
 _PACK = ("tar", "--create", "--numeric-owner", "--acls", "--xattrs", "--blocking-factor=1", "--directory")
 _READ = 'cd {0} && find "$@" -type f -print0 2>/dev/null | tar --create --null --files-from=-'
+# What has not come whole is not executable (Postfix, mail_queue.h), and nobody was told that it had come.
+_QUEUED = (
+    "cd {0}/spool/postfix && find incoming active deferred hold maildrop -type f -perm -u+x -print0 2>/dev/null"
+    " | tar --create --null --files-from=-"
+)
 _UNPACK = "tar --extract --numeric-owner --acls --xattrs --preserve-permissions --directory {0} && sync -f {0}"
 
 
@@ -264,12 +270,22 @@ def unpack(api: Any, spec: WorkloadSpec, archive: Iterable[bytes]) -> None:  # n
 
 def read(api: Any, spec: WorkloadSpec, paths: Iterable[str]) -> dict[str, bytes]:  # noqa: ANN401
     """Files of a volume by path; of a folder, those in it."""
-    with helper(api, spec, ["sh", "-c", _READ.format(spec.mount), "sh", *paths]) as running:
+    return {file.path: file.content for file in _files(api, spec, _READ, *paths)}
+
+
+def queued(api: Any, spec: WorkloadSpec) -> list[File]:  # noqa: ANN401
+    """The messages in Postfix's queue on a volume, by their path in it."""
+    return _files(api, spec, _QUEUED)
+
+
+def _files(api: Any, spec: WorkloadSpec, script: str, *words: str) -> list[File]:  # noqa: ANN401
+    """What a script packs."""
+    with helper(api, spec, ["sh", "-c", script.format(spec.mount), "sh", *words]) as running:
         packed = b"".join(running.output())
         running.check(f"reading {spec.volume}")
     with tarfile.open(fileobj=io.BytesIO(packed)) as tree:
-        found = {member.name: tree.extractfile(member) for member in tree.getmembers()}
-        return {path: file.read() for path, file in found.items() if file}
+        found = {member: tree.extractfile(member) for member in tree.getmembers()}
+        return [File(member.name, file.read(), member.mode) for member, file in found.items() if file]
 
 
 def own(api: Any, spec: WorkloadSpec) -> None:  # noqa: ANN401

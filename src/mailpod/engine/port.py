@@ -140,8 +140,8 @@ class Engine(Protocol):
     def volume_limit(self, name: str) -> int:
         """Bytes that a volume can hold by the limit it was made with; 0 when it has none or is not there."""
 
-    def remove_volume(self, name: str) -> None:
-        """Destroy a volume; nothing happens when it is not there."""
+    def remove_volumes(self, instance: str) -> None:
+        """Destroy every volume of the system, on all machines that are up."""
 
     def logs(self, name: str, node: str, since: datetime | None = None, last: int | None = None) -> Iterator[bytes]:
         """What a container has said, a line each with its time before it (RFC 3339, UTC); nothing when it is not there.
@@ -206,6 +206,9 @@ class Engine(Protocol):
             paths: of files, or of folders, of which all files are read. What is not there is left out.
         """
 
+    def queued(self, spec: WorkloadSpec) -> list[File]:
+        """The messages that wait on an account's volume at rest, by their path in Postfix's queue."""
+
     def mend_owners(self, spec: WorkloadSpec) -> None:
         """Give every file on an account's volume back to the user of the account that it belongs to."""
 
@@ -245,5 +248,10 @@ class Engine(Protocol):
     def remove_helpers(self, instance: str, account: str) -> None:
         """End those calls for one account, and remove what they have left; volumes stay."""
 
-    def traces(self, account: str) -> list[str]:
-        """Containers, volumes and images that are labelled with an account's id, on all machines that are up."""
+    def traces(self, account: str, own: Collection[str], others: Collection[str]) -> list[str]:
+        """Containers, volumes and images that are labelled with an account's id, on all machines that are up.
+
+        Args:
+            own: names of volumes that are its as well, whatever their labels say.
+            others: names of volumes that are another's, whatever their labels say.
+        """

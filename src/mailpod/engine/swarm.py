@@ -7,6 +7,7 @@ of that machine's own engine.
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from mailpod.engine import containers, local_networks, members, stack
 from mailpod.engine.api import EngineApi, said_plainly
 from mailpod.engine.carrier import Carrier
 from mailpod.engine.logs import LogReader
+from mailpod.engine.making import made
 from mailpod.engine.port import Progress
 from mailpod.model.archive import File
 from mailpod.model.errors import EngineUnreachable, MailpodError
@@ -195,11 +197,10 @@ class SwarmEngine(Carrier, LogReader, EngineApi):
             if engine.image_id(spec.image) != image:
                 self.copy_images([spec.image], engine)
             if not engine.has_volume(spec.volume):
-                engine.make_volume(spec)
-                undo.callback(engine.remove_volume, spec.volume)
+                made(undo, partial(engine.make_volume, spec), partial(engine.remove_volume, spec.volume))
             engine.lay(spec, seed)
-            self._api.create_service(**self._creation(spec, image))
-            undo.callback(self.remove, spec.name)
+            service = self._creation(spec, image)
+            made(undo, partial(self._api.create_service, **service), partial(self.remove, spec.name))
             self._wait_until_runs(spec.name)
             undo.pop_all()
 
@@ -253,11 +254,6 @@ class SwarmEngine(Carrier, LogReader, EngineApi):
     def volume_limit(self, name: str) -> int:
         """Bytes that a volume can hold by the limit it was made with."""
         return max(EngineApi.volume_limit(self.on(node), name) for node in self.up())
-
-    def remove_volume(self, name: str) -> None:
-        """Destroy a volume, on whichever machine it is."""
-        for node in self.up():
-            EngineApi.remove_volume(self.on(node), name)
 
     def memory(self, names: Iterable[str]) -> dict[str, int]:
         """Bytes of memory each service's container uses now; 0 when it does not run or its machine does not answer."""

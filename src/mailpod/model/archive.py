@@ -2,8 +2,10 @@
 
 import io
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+
+_BLOCK = 512
 
 
 @dataclass(frozen=True)
@@ -26,3 +28,8 @@ def tar(files: Iterable[File]) -> bytes:
             member.uid = member.gid = file.owner
             archive.addfile(member, io.BytesIO(file.content))
     return buffer.getvalue()
+
+
+def tar_begin(files: Sequence[File]) -> bytes:
+    """What `tar` gives, without the zeros that end it: another tar can follow."""
+    return tar(files)[: sum(_BLOCK + -(-len(file.content) // _BLOCK) * _BLOCK for file in files)]

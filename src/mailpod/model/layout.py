@@ -1,6 +1,8 @@
 """What lies where: the containers of a system, and the files the control plane gives them."""
 
 import hashlib
+import re
+import time
 from collections.abc import Iterable
 
 from mailpod.model import networks
@@ -16,6 +18,8 @@ MAIN_HOSTS = ("mail", "webmail", "imap", "smtp", "autoconfig", "autodiscover", "
 """Main's hosts in the system's domain."""
 BESIDE_MAIN = ("dns", "antivirus")
 """What may run beside main: services of `compose.yaml`, each with a profile and a role of its name."""
+RESTORED = "etc/restored"
+"""A file that is on a volume which comes from a backup, until the account's first start there (its `init`)."""
 ACCOUNT_RECORD = "etc/record.json"
 """Where on its volume an account's own record lies."""
 
@@ -59,8 +63,27 @@ def nameserver_container(instance: str) -> str:
 
 
 def account_volume(instance: str, account: Account) -> str:
-    """Name of an account's volume, which carries its id."""
-    return account.volume or f"{instance}-{account.name}-{account.id}"
+    """Name of an account's volume, which carries the id of the account that it was made for."""
+    return account.volume or _first_volume(instance, account)
+
+
+def another_volume(instance: str, account: Account) -> str:
+    """Name for one more volume of an account's; of all that were made for it, the last one sorts last."""
+    return f"{_first_volume(instance, account)}-{time.time_ns():x}"
+
+
+def is_volume_for(instance: str, account: Account, volume: str) -> bool:
+    """Whether a volume of this name was made for this account, whosever it is now."""
+    return bool(re.fullmatch(rf"{re.escape(_first_volume(instance, account))}(-[0-9a-f]+)?", volume))
+
+
+def account_volumes(instance: str, account: Account) -> set[str]:
+    """Names of all volumes that an account's record names: its own, one that is being filled, one just replaced."""
+    return {account_volume(instance, account), account.restoring, account.replaced} - {""}
+
+
+def _first_volume(instance: str, account: Account) -> str:
+    return f"{instance}-{account.name}-{account.id}"
 
 
 def network_name(instance: str, index: int) -> str:
@@ -310,6 +333,15 @@ def table_files(tables: dict[str, str]) -> list[File]:
 def password_file(hashes: Hashes) -> File:
     """The file that an account checks its main password against: each stack takes the line it can check."""
     return File("etc/password", f"{hashes.yescrypt}\n{hashes.argon2id}\n".encode(), 0o600)
+
+
+def restored_file(former: str = "") -> File:
+    """What tells an account, at its first start, that its volume was an account's before (images/account/base/init).
+
+    Args:
+        former: the name (FQDN) that account had, if it is to be another's.
+    """
+    return File(RESTORED, former.encode(), 0o600)
 
 
 def tls_files(identity: Identity, shown: str, authority: str) -> list[File]:

@@ -198,6 +198,20 @@ class Limits(TypedDict, total=False):
     expires: datetime | None
 
 
+_ALLOWED = {
+    "stack",
+    "memory",
+    "cpus",
+    "processes",
+    "connections",
+    "quota",
+    "internet",
+    "messages_per_hour",
+    "ssh_keys",
+}
+"""What an account may do, as far as it is the same for another one made of it."""
+
+
 class Account(_Record):
     """One person or role: a container, a volume, a subdomain, an address.
 
@@ -215,6 +229,7 @@ class Account(_Record):
         copies: other machines that have a copy of its volume, begun or left by a move: worth nothing, to be destroyed.
         kept: other machines where it was, and its volume stays, since it was recovered from a file.
         volume: name of its volume, if that is not the one which its name and id give: it was restored from a backup.
+        was: id of the account whose mail this is as it was, until a backup took its place; empty for all others.
         restoring: name of a volume that is being filled from a backup: worth nothing yet, to be destroyed.
         replaced: name of the volume that another has just taken the place of, to be kept as a deleted account's.
         ssh_keys: public keys, in OpenSSH's one-line form, that may log in through main's jump host.
@@ -243,6 +258,7 @@ class Account(_Record):
     copies: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     volume: str = ""
+    was: str = ""
     restoring: str = ""
     replaced: str = ""
     ssh_keys: tuple[str, ...] = ()
@@ -260,6 +276,16 @@ class Account(_Record):
         if quota != NO_QUOTA and quota < MIN_QUOTA:
             raise ValueError(f"a quota is {NO_QUOTA} or at least {MIN_QUOTA}")
         return quota
+
+    def another(self, name: str, **own: object) -> "Account":
+        """A new account that may do what this one may; what this one is and has, and where, is not the new one's.
+
+        Args:
+            name: of the new one.
+            own: what it has otherwise than one that is made this moment.
+        """
+        fresh = {"id": new_id(), "name": name, "created": now()}
+        return Account.model_validate(self.model_dump(include=_ALLOWED) | fresh | own)
 
     def fqdn(self, domain: str) -> str:
         """The account's subdomain."""

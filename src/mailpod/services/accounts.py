@@ -12,7 +12,7 @@ from mailpod.model.errors import AlreadyExists, InvalidInput, MailpodError, NotF
 from mailpod.model.names import account_name
 from mailpod.model.records import DEFAULT_QUOTA, DEFAULT_STACK, MIB, Account, Limits, Stack, new_id, now
 from mailpod.model.spec import LABEL_ID, Workload
-from mailpod.services import dns
+from mailpod.services import copies, dns
 from mailpod.services.context import Context
 from mailpod.services.freezing import require_thawed
 from mailpod.services.held_images import ensure_image
@@ -194,9 +194,12 @@ def _undone_on_failure(context: Context, account: Account, *, purge: bool) -> It
 
 def retire(context: Context, account: Account, *, purge: bool, keep_backups: bool = False) -> None:
     """Take an account out of the desired state, out of main, then off the engine; its volume stays unless `purge`."""
-    account = account.model_copy(update={"deleted": account.deleted or now()})
-    account = account.model_copy(update={"purge": purge, "keep_backups": keep_backups})
     with context.store.lock():
+        # As it is on record now: a move may have changed it since it was read.
+        known = (account, *context.store.deleted(), *context.store.accounts())
+        there = [one for one in known if one.id == account.id][-1]
+        changes = {"deleted": account.deleted or now(), "purge": purge, "keep_backups": keep_backups}
+        account = there.model_copy(update=changes)
         context.store.save_deleted(account)
         context.store.forget_account(account)
     try:
@@ -321,7 +324,8 @@ def _follow(context: Context, account: Account) -> None:
 def delete(context: Context, name: str, *, purge: bool, keep_backups: bool = False) -> list[Account]:
     """Delete an account: mail for it is refused from then on, and its volume is kept unless `purge`.
 
-    With `purge`, those of that name that were deleted before and kept are destroyed too.
+    With `purge`, those of that name that were deleted before and kept are destroyed too, and what restorings have
+    replaced, unless it was brought back.
 
     Args:
         keep_backups: a purge leaves the backups for the time that a backup stays.
@@ -335,22 +339,29 @@ def delete(context: Context, name: str, *, purge: bool, keep_backups: bool = Fal
     """
     context.require_system()
     context.engine.info()
-    wanted = name.lower()
-    kept = [one for one in context.store.deleted() if one.name == wanted] if purge else []
-    try:
-        account = context.store.account(wanted)
-    except NotFound:
-        if not kept:
-            raise
-    else:
-        kept.append(account)
-    if keep_backups and not context.store.backed(kept[-1].id).taken:
-        raise InvalidInput(f"there is no backup of {wanted} to keep", f"make one first: mailpod backup {wanted}")
-    context.progress(f"deleting {wanted}")
     with context.lock("converge", shared=True):
-        for one in kept:
+        gone = concerned(context, name, purge=purge)
+        if keep_backups and not context.store.backed(gone[-1].id).taken:
+            what = f"there is no backup of {gone[-1].name} to keep"
+            raise InvalidInput(what, f"make one first: mailpod backup {gone[-1].name}")
+        context.progress(f"deleting {', '.join(dict.fromkeys(one.name for one in reversed(gone)))}")
+        for one in gone:
             retire(context, one, purge=purge, keep_backups=keep_backups)
-    return kept
+    return gone
+
+
+def concerned(context: Context, name: str, *, purge: bool) -> list[Account]:
+    """What `delete` deletes or destroys; raises `NotFound` when there is no such account."""
+    wanted = name.lower()
+    kept = context.store.deleted() if purge else []
+    named = [one for one in kept if one.name == wanted]
+    try:
+        named.append(context.store.account(wanted))
+    except NotFound:
+        if not named:
+            raise
+    ids = {one.id for account in named for one in copies.earlier(context, account)} - {one.id for one in named}
+    return [*(one for one in kept if one.id in ids), *named]
 
 
 def undelete(context: Context, name: str) -> AccountView:

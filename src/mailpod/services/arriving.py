@@ -86,10 +86,7 @@ def arrive(
 def require_disk(context: Context, account: Account, size: int) -> None:
     """Refuse a machine whose disk has no room for so many bytes, or has a volume of the account's name."""
     spec = copies.at(context, account, account.node)
-    if context.engine.holds(spec):
-        raise MailpodError(
-            f"there is a volume {spec.volume} already", f"look at it, then: docker volume rm {spec.volume}"
-        )
+    copies.require_none(context, spec)
     free = context.engine.room(spec)
     if size + SPARE > free:
         raise MailpodError(

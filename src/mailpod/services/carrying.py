@@ -3,7 +3,7 @@
 import contextlib
 import time
 
-from mailpod.model.errors import MailpodError
+from mailpod.model.errors import MailpodError, NotFound
 from mailpod.model.plan import plan
 from mailpod.model.records import MIB, Account
 from mailpod.services import copies, dns
@@ -41,12 +41,17 @@ def carry(context: Context, account: Account, node: str) -> Account:
         The account as it is on record then.
 
     Raises:
-        MailpodError: it could not be carried, and is where it was.
+        MailpodError: it could not be carried, and is where its record says, as a rule where it was.
     """
     account = ensure_image(context, account)
     needed = _require_room(context, account, node)
     # Nobody who would write the record back as it was before is at work.
     with context.lock("converge"):
+        account = copies.settle_volumes(context, copies.record(context, account))
+        if account.replaced:
+            raise MailpodError(
+                f"a restoring of {account.name} has not ended", "let it go on first, then: mailpod apply"
+            )
         account = copies.record(context, account, copies=(*_without(account.copies, node), node))
     context.progress(f"copying {account.name} from {account.node} to {node}, {needed // MIB} MiB")
     try:
@@ -55,15 +60,32 @@ def carry(context: Context, account: Account, node: str) -> Account:
         with context.lock("converge"):
             account = _switch(context, _still_there(context, account), node)
     except BaseException:
-        context.progress(f"undoing the move of {account.name}")
-        with contextlib.suppress(MailpodError):
-            copies.clear(context, copies.record(context, account))
+        _end(context, account, node)
         raise
     try:
         return copies.clear(context, account)
     except MailpodError as problem:
         context.progress(f"the old copy of {account.name} is still there, until: mailpod apply ({problem.what})")
         return account
+
+
+def _end(context: Context, account: Account, node: str) -> None:
+    """Undo a move that failed or was interrupted; finish it when its record says that the account is there already."""
+    try:
+        now = copies.record(context, account)
+        if now.node == node:
+            context.progress(f"{account.name} is on {node} already: finishing its move")
+            if may_run(now):
+                with context.lock("converge"):
+                    settle(context, now)
+        else:
+            context.progress(f"undoing the move of {account.name}")
+        copies.clear(context, now)
+    except NotFound:
+        # Who has deleted it meanwhile has ended the move, or `apply` does.
+        return
+    except MailpodError as problem:
+        context.progress(f"the move of {account.name} is not ended, until: mailpod apply ({problem.what})")
 
 
 def bring_up(context: Context, account: Account) -> None:
@@ -90,20 +112,16 @@ def may_run(account: Account) -> bool:
 
 
 def _require_room(context: Context, account: Account, node: str) -> int:
-    """Refuse a machine whose disk is too full, or that has a volume of the same name of which nothing is known.
+    """Refuse a machine whose disk is too full, or that has a volume of the same name which no move has made.
 
     Returns:
         Bytes that the account takes.
     """
     source, target = (copies.at(context, account, one) for one in (account.node, node))
-    there = context.engine.holds(target)
-    if there and node not in account.copies:
-        raise MailpodError(
-            f"{node} has a volume {target.volume} already, of which nothing is known",
-            f"look at it there, then remove it: docker volume rm {target.volume}",
-        )
+    if node not in account.copies:
+        copies.require_none(context, target)
     needed = context.engine.size(source)
-    free = context.engine.room(target) + (context.engine.size(target) if there else 0)
+    free = context.engine.room(target) + (context.engine.size(target) if context.engine.holds(target) else 0)
     if needed + SPARE > free:
         raise MailpodError(
             f"{node} has {free // MIB} MiB free, {account.name} takes {needed // MIB}",
@@ -142,7 +160,7 @@ def _switch(context: Context, account: Account, node: str) -> Account:
         except BaseException:
             logins.close()
             if may_run(account):
-                settle(context, account)
+                settle(context, copies.record(context, account))
             raise
         if not may_run(moved):
             # Nothing of it reaches main, but for the copy of the records there.

@@ -4,7 +4,7 @@ from typing import Unpack
 
 from mailpod.model import layout
 from mailpod.model.names import account_name
-from mailpod.model.records import Limits, new_id, now
+from mailpod.model.records import Limits
 from mailpod.services import arriving, copies
 from mailpod.services.accounts import AccountView
 from mailpod.services.context import Context
@@ -40,9 +40,7 @@ def clone(
     source = context.store.account(name.lower())
     require_thawed(source)
     require_reachable(context, source)
-    fresh = {"id": new_id(), "name": wanted, "created": now(), "expires": None}
-    nowhere = {"network": 0, "node": "", "copies": (), "kept": ()}
-    account = source.model_copy(update=fresh | nowhere | limits)
+    account = source.another(wanted, image=source.image, **limits)
     arriving.prepare(context, account)
     with copies.alone(context, source):
         spec = copies.at(context, source, source.node)

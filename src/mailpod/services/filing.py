@@ -77,7 +77,7 @@ def from_file(context: Context, name: str, path: Path, node: str | None = None) 
         raise InvalidInput(
             f"{path} has the account {packed.account.name!r}", f"say: account move {packed.account.name}"
         )
-    account = _fresh(context, packed.account)
+    account = _ours(context, packed.account)
     arriving.prepare(context, account)
 
     def identify(there: Account) -> None:
@@ -87,10 +87,15 @@ def from_file(context: Context, name: str, path: Path, node: str | None = None) 
     return arriving.arrive(context, account, node, packed.size, packed.tree, identify=identify)
 
 
-def _fresh(context: Context, account: Account) -> Account:
-    """The account without what was another system's; an id is never given twice."""
-    taken = {one.id for one in (*context.store.accounts(), *context.store.deleted())}
-    identity = new_id() if account.id in taken else account.id
-    ours = {"id": identity, "image": ACCOUNT[account.stack].tag, "image_before": ""}
-    nowhere = {"network": 0, "node": "", "copies": (), "kept": (), "deleted": None, "purge": False}
-    return account.model_copy(update=ours | nowhere)
+def _ours(context: Context, account: Account) -> Account:
+    """The account without what was another system's; an id, and a volume's name, is never given twice."""
+    ours = account.another(
+        account.name,
+        id=account.id,
+        created=account.created,
+        expires=account.expires,
+        image=ACCOUNT[account.stack].tag,
+    )
+    known = {one.id for one in (*context.store.accounts(), *context.store.deleted())}
+    taken = ours.id in known or layout.account_volume(context.instance, ours) in copies.on_record(context)
+    return ours.model_copy(update={"id": new_id()}) if taken else ours

@@ -232,7 +232,7 @@ def _take_back(context: Context) -> None:
     """Leave nothing of a first `up`. What the engine does not let go of keeps its record, for `down --purge`."""
     with contextlib.suppress(MailpodError):
         _remove_main(context)
-    _remove_volumes(context)
+    context.engine.remove_volumes(context.instance)
     if not _there(context):
         context.store.erase()
 
@@ -253,11 +253,6 @@ def _remove_main(context: Context) -> None:
     _remove_beside(context, layout.BESIDE_MAIN)
     context.engine.remove_main(compose_files(context), environment(context))
     networks.remove_local(context, every=True)
-
-
-def _remove_volumes(context: Context) -> None:
-    for volume in context.engine.volumes(context.instance):
-        context.engine.remove_volume(volume)
 
 
 def apply(context: Context) -> list[Step]:
@@ -301,5 +296,5 @@ def _down(context: Context, *, purge: bool) -> None:
     context.adopt(context.store.system().model_copy(update={"running": False}))
     _remove_containers(context)
     if purge:
-        _remove_volumes(context)
+        context.engine.remove_volumes(context.instance)
         context.store.erase()

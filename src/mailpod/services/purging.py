@@ -12,7 +12,7 @@ from mailpod.model.depot import MISSING, DepotError
 from mailpod.model.errors import MailpodError
 from mailpod.model.records import Account, Alias, now
 from mailpod.model.tables import split_tag
-from mailpod.services import depots, dns
+from mailpod.services import copies, depots, dns
 from mailpod.services.context import Context
 from mailpod.waiting import until
 
@@ -94,14 +94,16 @@ def prove(context: Context, accounts: Iterable[Account]) -> Proof:
 
 
 def _on_engine(context: Context, account: Account) -> list[str]:
-    return context.engine.traces(account.id)
+    own = layout.account_volumes(context.instance, account)
+    return context.engine.traces(account.id, own, copies.on_record(context, account.id))
 
 
 def _in_state(context: Context, account: Account) -> list[str]:
-    found = context.store.traces(account.id)
-    return (
-        [path for path in found if path != f"backups/{account.id}.toml"] if _keeps_backups(context, account) else found
-    )
+    # The record of one that was brought back says what it is of; `_beyond` tells of it.
+    told = {f"accounts/{one.name}.toml" for one in copies.earlier(context, account)}
+    if _keeps_backups(context, account):
+        told.add(f"backups/{account.id}.toml")
+    return [path for path in context.store.traces(account.id) if path not in told]
 
 
 def _in_dns(context: Context, account: Account) -> list[str]:
@@ -176,11 +178,14 @@ def _beyond(context: Context, gone: list[Account]) -> list[str]:
     senders = {address for account in gone for address in (account.short(domain), account.canonical(domain))}
     sent = sum(one["sender"] in senders for one in _queue(context))
     main = layout.main_container(context.instance)
+    known = context.store.accounts()
+    live = {one.name for account in gone for one in copies.earlier(context, account) if one in known}
     return [
+        *(f"{name}, which has what it was before a restoring; see: mailpod account show {name}" for name in live),
         *_beyond_in_backups(context, gone),
         *([f"{sent} messages it has sent, which wait in main for the servers they go to"] if sent else []),
         f"addresses in the log of {main}, of which the engine keeps the last 50 MB",
-        "files that somebody has made of it: account export, account move --to-file",
+        "files and accounts that somebody has made of it: account export, move --to-file, clone, restore --as",
     ]
 
 

@@ -16,7 +16,9 @@ from mailpod.services.context import Context
 _AT_ONCE = 8
 # An account that hangs must not hold up what is known of the others.
 _PATIENCE = 5.0
-_HELD = "hold"
+HELD = "hold"
+"""The queue of what Postfix does not try."""
+
 # A forced command is one word list; a kernel takes 128 KiB for one argument.
 _IDS_AT_ONCE = 1000
 
@@ -82,6 +84,11 @@ def queues_of(context: Context, main: Workload | None, accounts: Iterable[Accoun
         return dict(zip(asked, pool.map(_queue, asked, asked.values()), strict=True))
 
 
+def of(context: Context, account: Account) -> list[Message]:
+    """What waits in an account; raises `MailpodError` when it does not answer."""
+    return _messages(account.name, _ask(context, account.name, "queue"))
+
+
 def listed(context: Context) -> tuple[list[Message], list[str]]:
     """All that waits, and the names of those who run and do not tell what waits in them.
 
@@ -126,7 +133,7 @@ def retry(context: Context, names: Sequence[str]) -> list[Message]:
         InvalidInput: one of them is on hold.
     """
     chosen = named(context, names) if names else [one for one in listed(context)[0] if one.queue == "deferred"]
-    held = [message for message in chosen if message.queue == _HELD]
+    held = [message for message in chosen if message.queue == HELD]
     if held:
         raise InvalidInput(
             f"{held[0].name} is on hold, which only a frozen account's mail is",
@@ -210,7 +217,7 @@ def _message(element: str, entry: dict[str, Any]) -> Message:
         sender=entry["sender"],
         recipients=tuple(one["address"] for one in recipients),
         reason="on hold"
-        if queue == _HELD
+        if queue == HELD
         else next((one["delay_reason"] for one in recipients if one.get("delay_reason")), ""),
         size=entry["message_size"],
         queue=queue,

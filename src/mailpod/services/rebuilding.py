@@ -13,7 +13,7 @@ from mailpod.model.errors import InvalidInput, MailpodError, NotFound
 from mailpod.model.records import DEFAULT_STACK, Account, System, now
 from mailpod.model.relay_host import RelayCredentials
 from mailpod.model.spec import LABEL_ID
-from mailpod.services import held_images, images, installation, planning, signing
+from mailpod.services import copies, held_images, images, installation, planning, signing
 from mailpod.services import relay_host as relay_service
 from mailpod.services.channel import Refused
 from mailpod.services.context import Context
@@ -105,11 +105,9 @@ def _adopt_accounts(context: Context) -> Rebuilt:
     rebuilt = Rebuilt()
     system = context.system
     with context.store.lock():
-        known = frozenset(one.id for one in (*context.store.accounts(), *context.store.deleted()))
-        found = Salvage(None, {}, accounts(context.engine, context.instance, known))
+        found = Salvage(None, {}, accounts(context.engine, context.instance, copies.on_record(context)))
         live, kept = _sorted_out(context.store, system, found, rebuilt)
-        new = [one for one in (*live, *kept) if one.id in found.accounts]
-        _adopt_identities(context.keys, system, new, found)
+        _adopt_identities(context.keys, system, [*live, *kept], found)
         _write_records(context.store, found, live, kept)
     if system.running:
         installation.apply(context)
@@ -140,11 +138,17 @@ def _sorted_out(store: Store, system: System, found: Salvage, rebuilt: Rebuilt) 
         kept[one.id] = one
         live.pop(one.id, None)
     all_at_rest = not live and not any(there.state for there in found.accounts.values())
-    unknown = [there for identity, there in found.accounts.items() if identity not in live.keys() | kept.keys()]
-    for there in sorted(unknown, key=lambda there: there.account.created, reverse=True):
+    known = {name for one in (*live.values(), *kept.values()) for name in layout.account_volumes(system.instance, one)}
+    unknown = {volume: there for volume, there in found.accounts.items() if volume not in known}
+    newest = {there.account.id: volume for volume, there in unknown.items()}
+    for volume, there in sorted(unknown.items(), key=lambda item: item[1].account.created, reverse=True):
         account = there.account
         free = account.name not in {other.name for other in live.values()}
-        if free and there.state == "stopped":
+        if newest[account.id] != volume or account.id in live.keys() | kept.keys():
+            aside = copies.as_it_was(account, volume)
+            kept[aside.id] = aside
+            rebuilt.unknown.append(f"what another volume of {account.name} was: it is kept as {aside.name}")
+        elif free and there.state == "stopped":
             live[account.id] = account.model_copy(update={"frozen": now()})
             rebuilt.unknown.append(f"whether {account.name} was frozen: it is; mailpod account thaw {account.name}")
         elif free and (there.state or all_at_rest):
@@ -155,7 +159,8 @@ def _sorted_out(store: Store, system: System, found: Salvage, rebuilt: Rebuilt) 
                 f"whether {account.name} was deleted: it is kept; mailpod account undelete {account.name}"
             )
     # What is on another machine of a Swarm cannot be seen yet.
-    gone = [one for one in live.values() if found.copy and system.engine == "docker" and one.id not in found.accounts]
+    alone = found.copy and system.engine == "docker"
+    gone = [one for one in live.values() if alone and _volume(system, one) not in found.accounts]
     for one in gone:
         del live[one.id]
         rebuilt.unknown.append(f"the mail of {one.name}: its volume is gone; bring it back from a backup")
@@ -202,10 +207,14 @@ def _write_keys(
 def _adopt_identities(keys: Keys, system: System, people: Iterable[Account], found: Salvage) -> None:
     """By the SSH host key that is on its volume whoever knew an account knows it again."""
     for account in people:
-        there: FoundAccount | None = found.accounts.get(account.id)
+        there: FoundAccount | None = found.accounts.get(_volume(system, account))
         if there and there.ssh_host_key and there.ssh_host_public:
             wanted = layout.account_names(system, account)
             keys.adopt(account.id, there.ssh_host_key, there.ssh_host_public, wanted)
+
+
+def _volume(system: System, account: Account) -> str:
+    return layout.account_volume(system.instance, account)
 
 
 def _write_records(store: Store, found: Salvage, live: Iterable[Account], kept: Iterable[Account]) -> None:

@@ -11,11 +11,10 @@ from mailpod.model.plan import Create, Halt, Remove, Replace, Start, Step, descr
 from mailpod.model.records import Account
 from mailpod.model.spec import LABEL_ID, LABEL_ROLE, Workload
 from mailpod.model.tables import render
-from mailpod.services import depots, dns, purging, resolving
+from mailpod.services import copies, depots, dns, purging, resolving
 from mailpod.services import relay_host as relay_service
 from mailpod.services.channel import ChannelClosed
 from mailpod.services.context import Context
-from mailpod.services.copies import leftovers
 from mailpod.services.held_images import tell_of_trial
 from mailpod.services.holding import hurry
 from mailpod.services.networks import remove_local
@@ -105,7 +104,7 @@ def _converge(context: Context) -> list[Step]:
             take(context, step, accounts)
             if isinstance(step, Replace):
                 tell_of_trial(context, accounts[step.spec.name].name, there[step.spec.name], step.spec.image)
-    for tidy in leftovers(context):
+    for tidy in copies.leftovers(context):
         with _collected(problems):
             tidy()
     _finish_purges(context)
@@ -265,9 +264,7 @@ def finish_purge(context: Context, account: Account) -> None:
     there = {machine.name for machine in context.engine.machines()} - set(context.engine.up())
     away = {account.node, *account.copies, *account.kept} & there
     context.engine.remove_helpers(context.instance, account.id)
-    for volume in (layout.account_volume(context.instance, account), account.restoring, account.replaced):
-        if volume:
-            context.engine.remove_volume(volume)
+    copies.destroy(context, account)
     try:
         depots.destroy(context, account)
     except MailpodError as problem:

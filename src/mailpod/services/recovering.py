@@ -71,7 +71,8 @@ def recover(context: Context, name: str, node: str, path: Path | None = None, at
     account = ensure_image(context, account)
     target = copies.at(context, account, node)
     with copies.alone(context, account), context.lock("converge"):
-        account = copies.record(context, account)
+        # That volume is where the account was.
+        account = copies.set_aside(context, copies.record(context, account))
         others = tuple(one for one in account.copies if one != node)
         if node in account.copies:
             context.engine.discard(target)
@@ -97,7 +98,7 @@ def _of_file(account: Account, path: Path) -> _Source:
     packed = account_file.read(path)
     if packed.account.id != account.id:
         raise InvalidInput(f"{path} is not of this {account.name}", "give a file that was made of it")
-    return _Source(f"it was in {path}", packed.size, packed.tree)
+    return _Source(f"it was in {path}", packed.size, lambda: restoring.marked(packed.tree()))
 
 
 def _of_backup(context: Context, account: Account, at: str) -> _Source:

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from itertools import chain
 
 from mailpod.model import layout
-from mailpod.model.archive import File, tar
+from mailpod.model.archive import tar_begin
 from mailpod.model.backup import Snapshot, chosen
 from mailpod.model.depot import Depot
 from mailpod.model.errors import MailpodError
 from mailpod.model.names import account_name
-from mailpod.model.records import MIB, Account, new_id, now
-from mailpod.services import accounts, arriving, copies, depots, snapshots
+from mailpod.model.records import MIB, Account
+from mailpod.services import accounts, arriving, copies, depots, queues, snapshots
 from mailpod.services.accounts import AccountView
-from mailpod.services.carrying import SPARE, bring_up
+from mailpod.services.carrying import SPARE, bring_up, may_run, settle
 from mailpod.services.context import Context
 from mailpod.services.freezing import require_thawed
 from mailpod.services.held_images import ensure_image
@@ -24,15 +24,12 @@ from mailpod.services.reachable import require_reachable
 from mailpod.services.reconcile import push_tables, remove_container
 from mailpod.services.telling import Teller
 
-# Tells the account, at its first start, where its volume comes from (images/account/base/init).
-_MARK = tar([File("etc/restored", b"", 0o600)])[:512]
-
 
 def restore(context: Context, name: str, at: str) -> AccountView:
     """Have an account be as it was at a backup; it runs as it is until all of that is there, then is away for seconds.
 
-    Nothing is lost: what it is now becomes a deleted account of its own, named after it and the time, for undelete. An
-    account that was deleted comes back.
+    Nothing is lost: what it is now becomes a deleted account of its own, named after it and the time, for undelete, but
+    for what waits in its queue, which goes on. An account that was deleted comes back.
 
     Args:
         at: which backup; see `mailpod.model.backup.chosen`.
@@ -53,7 +50,7 @@ def restore(context: Context, name: str, at: str) -> AccountView:
     with copies.alone(context, account):
         account = copies.settle_volumes(context, copies.record(context, account))
         _require_room(context, account, snapshot)
-        volume = f"{layout.account_volume(context.instance, account.model_copy(update={'volume': ''}))}-{new_id()}"
+        volume = layout.another_volume(context.instance, account)
         # Nobody who would write the record back as it was before is at work.
         with context.lock("converge"):
             account = copies.record(context, account, restoring=volume)
@@ -62,21 +59,33 @@ def restore(context: Context, name: str, at: str) -> AccountView:
             target = copies.with_volume(context, account, volume)
             context.engine.unpack_volume(target, tree(context, depot, snapshot))
             with context.lock("converge"):
-                stays = _own_queue(context, account)
                 _switch(context, copies.record(context, account))
         except BaseException:
-            context.progress(f"undoing the restoring of {account.name}")
-            with contextlib.suppress(MailpodError):
-                copies.settle_volumes(context, copies.record(context, account))
-                push_tables(context)
+            _end(context, account)
             raise
-        copies.settle_volumes(context, copies.record(context, account))
-        if stays:
-            kept = context.store.deleted()[-1].name
-            context.progress(f"{stays} messages had not left {account.name} yet, and stay with {kept}, for undelete")
+        try:
+            copies.settle_volumes(context, copies.record(context, account))
+        except MailpodError as problem:
+            context.progress(f"what waited in {account.name} waits still, until: mailpod apply ({problem.what})")
         # What is deleted is in them too.
         push_tables(context)
+        _tell_of_held(context, account)
     return accounts.show(context, account.name)
+
+
+def _end(context: Context, account: Account) -> None:
+    """Undo a restoring that failed or was interrupted; finish it when the account's record names the new volume."""
+    with contextlib.suppress(MailpodError):
+        now = copies.record(context, account)
+        restored = now.volume == account.restoring
+        does = "is as it was at the backup already: finishing" if restored else "stays as it is: undoing"
+        context.progress(f"{account.name} {does} the restoring")
+        if may_run(now):
+            with context.lock("converge"):
+                settle(context, now)
+        copies.settle_volumes(context, now)
+    with contextlib.suppress(MailpodError):
+        push_tables(context)
 
 
 def restore_as(context: Context, name: str, new: str, at: str) -> AccountView:
@@ -93,32 +102,19 @@ def restore_as(context: Context, name: str, new: str, at: str) -> AccountView:
     context.require_system()
     wanted = account_name(new)
     source = snapshots.known(context, name)
-    fresh = Account(
-        **source.model_dump(include=_CARRIED), id=new_id(), name=wanted, created=now(), image=ACCOUNT[source.stack].tag
-    )
+    fresh = source.another(wanted, image=ACCOUNT[source.stack].tag)
     arriving.prepare(context, fresh)
     depot, snapshot = found(context, source, at)
-    return arriving.arrive(
+    view = arriving.arrive(
         context,
         fresh,
         None,
         snapshot.size,
-        lambda: tree(context, depot, snapshot),
+        lambda: tree(context, depot, snapshot, source.fqdn(context.system.domain)),
         identify=context.account_identity,
     )
-
-
-_CARRIED = {
-    "stack",
-    "memory",
-    "cpus",
-    "processes",
-    "connections",
-    "quota",
-    "internet",
-    "messages_per_hour",
-    "ssh_keys",
-}
+    _tell_of_held(context, fresh)
+    return view
 
 
 def found(context: Context, account: Account, at: str) -> tuple[Depot, Snapshot]:
@@ -130,10 +126,34 @@ def found(context: Context, account: Account, at: str) -> tuple[Depot, Snapshot]
     return depot, snapshot
 
 
-def tree(context: Context, depot: Depot, snapshot: Snapshot) -> Iterator[bytes]:
-    """What is to be on a volume, as a tar in pieces."""
+def _tell_of_held(context: Context, account: Account) -> None:
+    """Say what was on its way out when the backup was made; nothing when it does not answer."""
+    with contextlib.suppress(MailpodError):
+        held = [message for message in queues.of(context, account) if message.queue == queues.HELD]
+        if held:
+            context.progress(
+                f"{len(held)} messages that were to leave at the time of the backup are on hold in {account.name}: "
+                "most likely they have left since; see: mailpod queue list"
+            )
+
+
+def tree(context: Context, depot: Depot, snapshot: Snapshot, former: str = "") -> Iterator[bytes]:
+    """What is to be on a volume, as a tar in pieces.
+
+    Args:
+        former: the name (FQDN) of the account that it was of, if it is to be another's.
+    """
     told = Teller(context.progress, "restored", snapshot.size)
-    return chain([_MARK], told.pieces(depots.stream(context, depot, "dump", snapshot.id, "/")))
+    return marked(told.pieces(depots.stream(context, depot, "dump", snapshot.id, "/")), former)
+
+
+def marked(pieces: Iterator[bytes], former: str = "") -> Iterator[bytes]:
+    """The tree of a volume as it was earlier, with what tells the account so at its first start there.
+
+    Args:
+        former: as for `tree`.
+    """
+    return chain([tar_begin([layout.restored_file(former)])], pieces)
 
 
 def _require_room(context: Context, account: Account, snapshot: Snapshot) -> None:
@@ -143,16 +163,6 @@ def _require_room(context: Context, account: Account, snapshot: Snapshot) -> Non
             f"{account.node or 'the disk'} has {free // MIB} MiB free, the backup takes {snapshot.size // MIB}",
             "make room there first",
         )
-
-
-def _own_queue(context: Context, account: Account) -> int:
-    """How many messages wait in the account itself, mostly what its owner has sent; 0 when it does not say."""
-    with contextlib.suppress(MailpodError):
-        public = context.account_identity(account).ssh_host_public
-        # Whatever can leave does so before.
-        context.channel.account(account.name, public, "retry")
-        return len(context.channel.account(account.name, public, "queue").splitlines())
-    return 0
 
 
 def _switch(context: Context, account: Account) -> None:

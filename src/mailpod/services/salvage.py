@@ -1,7 +1,7 @@
 """What the volumes of a system, and the engine, tell of it while no state folder does."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv6Network
 
@@ -18,7 +18,7 @@ from mailpod.services.images import ACCOUNT
 _TABLES = "etc/tables"
 _SIGNING = "rspamd/keys"
 _HOST_KEY = "etc/ssh/ssh_host_ed25519_key"
-_OF_ACCOUNT = (layout.ACCOUNT_RECORD, "etc/ssh", "etc/stack")
+_OF_ACCOUNT = (layout.ACCOUNT_RECORD, "etc/ssh", "etc/stack", layout.RESTORED)
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,13 @@ class FoundAccount:
     Attributes:
         account: as its volume tells it; on record nowhere else, perhaps.
         state: of its container, as `Workload` has it; empty when it has none.
+        begun: its servers have run on it.
         ssh_host_key, ssh_host_public: both parts of its SSH host key; empty when it has none.
     """
 
     account: Account
     state: str
+    begun: bool
     ssh_host_key: str
     ssh_host_public: str
 
@@ -44,7 +46,7 @@ class Salvage:
     Attributes:
         copy: what main kept of the desired state; None when it has none.
         tables: main's other tables that are of use, by path.
-        accounts: by id.
+        accounts: by the names of their volumes. Of those with the same id the last one has taken the others' place.
     """
 
     copy: StateCopy | None
@@ -79,22 +81,21 @@ def _tables(engine: Engine, instance: str) -> dict[str, str]:
     return {path.removeprefix(f"{_TABLES}/"): content.decode() for path, content in found.items()}
 
 
-def accounts(engine: Engine, instance: str, but: frozenset[str] = frozenset()) -> dict[str, FoundAccount]:
-    """By id, the accounts that have a volume, but those of some ids."""
-    labelled = engine.volumes(instance).items()
+def accounts(engine: Engine, instance: str, but: Collection[str] = ()) -> dict[str, FoundAccount]:
+    """By the names of their volumes, the accounts that have one, but those of some volumes; the newest last."""
     volumes = {
         name: labels
-        for name, labels in labelled
-        if labels.get(LABEL_ROLE) == "account" and labels.get(LABEL_ID, "") not in {"", *but}
+        for name, labels in engine.volumes(instance).items()
+        if labels.get(LABEL_ROLE) == "account" and labels.get(LABEL_ID) and name not in but
     }
     states = {one.labels.get(LABEL_ID): one.state for one in engine.workloads(instance)}
     found = {}
     for volume, labels in volumes.items():
-        identity = labels[LABEL_ID]
         account = _account(engine, instance, volume, labels)
         if account:
-            found[identity] = replace(account, state=states.get(identity, ""))
-    return found
+            found[volume] = replace(account, state=states.get(labels[LABEL_ID], ""))
+    # A restoring's volume has the account's first name and the time; until it is whole, no servers run on it.
+    return dict(sorted(found.items(), key=lambda item: (item[1].begun, len(item[0]), item[0])))
 
 
 def _account(engine: Engine, instance: str, volume: str, labels: Mapping[str, str]) -> FoundAccount | None:
@@ -114,10 +115,13 @@ def _account(engine: Engine, instance: str, volume: str, labels: Mapping[str, st
         ssh_keys=tuple(files.get("etc/ssh/user_keys", "").splitlines()),
     )
     # What the engine says of it counts: an account cannot call itself another, nor ask for what is the control plane's.
-    own = {"id": labels[LABEL_ID], "name": labels[LABEL_ACCOUNT], "node": node, "network": 0}
-    rest = {"copies": (), "kept": (), "frozen": None, "deleted": None, "purge": False}
-    public = files.get(f"{_HOST_KEY}.pub", "").strip()
-    return FoundAccount(told.model_copy(update=own | rest), "", files.get(_HOST_KEY, ""), public)
+    own = told.another(
+        labels[LABEL_ACCOUNT], id=labels[LABEL_ID], created=told.created, expires=told.expires, node=node
+    )
+    if layout.account_volume(instance, own) != volume:
+        own = own.model_copy(update={"volume": volume})
+    begun = layout.RESTORED not in files
+    return FoundAccount(own, "", begun, files.get(_HOST_KEY, ""), files.get(f"{_HOST_KEY}.pub", "").strip())
 
 
 def _record(files: Mapping[str, str]) -> Account | None:

@@ -187,8 +187,7 @@ def _clear(context: Context) -> None:
     """Remove what one that was killed has left."""
     for account in context.engine.helpers(context.instance):
         context.engine.remove_helpers(context.instance, account)
-    for volume in context.engine.volumes(context.instance):
-        context.engine.remove_volume(volume)
+    context.engine.remove_volumes(context.instance)
 
 
 def _fill(

@@ -33,9 +33,13 @@ def test_from_a_swarm_to_one_engine_and_back(swarm: SwarmSystem, system: System,
         one.cli.ok("account", "delete", "faye", "--purge", "--yes")
 
 
-def test_an_account_whose_machine_is_gone_is_brought_up_elsewhere_from_its_backup(
+def test_accounts_whose_machine_is_gone_are_brought_up_elsewhere_from_a_backup_or_a_file(
     swarm: SwarmSystem, tmp_path: Path
 ) -> None:
+    rolf = swarm.create("rolf", "--node", "node3")
+    kept = swarm.post(rolf.short_address)
+    swarm.wait_for(rolf, kept)
+    swarm.cli.ok("account", "move", "rolf", "--to-file", str(tmp_path / "rolf"), "--keep")
     ruth = swarm.create("ruth", "--node", "node3")
     word = swarm.post(ruth.short_address)
     swarm.wait_for(ruth, word)
@@ -51,6 +55,13 @@ def test_an_account_whose_machine_is_gone_is_brought_up_elsewhere_from_its_backu
         assert swarm.cli.ok(*recover, "--json").json()["kept"] == ["node3"]
         swarm.wait_for(ruth, word)
         swarm.wait_for(ruth, later, seconds=60)
+        swarm.cli.ok("account", "recover", "rolf", "--node", "node1", "--from-file", str(tmp_path / "rolf"))
+        new = swarm.post(rolf.short_address)
+        with swarm.mailbox(rolf) as mailbox:
+            mailbox.wait_for(new, seconds=60)
+            assert mailbox.count(kept) == 1
+            # No client takes a new message for one that came after the file was made.
+            assert int(mailbox.session.uid("SEARCH", "ALL")[1][0].split()[-1]) > 1_000_000
     finally:
         node3.start()
     until(lambda: swarm.states()["node3"] == "ready", "the machine to be back", 60)
@@ -61,4 +72,5 @@ def test_an_account_whose_machine_is_gone_is_brought_up_elsewhere_from_its_backu
     swarm.wait_for(ruth, swarm.post(ruth.short_address))
     swarm.cli.ok("account", "delete", "ruth", "--purge", "--yes")
     assert swarm.volumes_of(ruth) == []
+    swarm.cli.ok("account", "delete", "rolf", "--purge", "--yes")
     (swarm.cli.state / "secrets" / "backup.toml").unlink()

@@ -3,6 +3,7 @@
 import gc
 import http.server
 import json
+import signal
 import threading
 from types import SimpleNamespace
 
@@ -113,6 +114,7 @@ CALLS = {
     "halt": lambda engine: engine.halt("mailpod-alice"),
     "remove": lambda engine: engine.remove("mailpod-alice"),
     "remove_volume": lambda engine: engine.remove_volume("mailpod-alice-1"),
+    "remove_volumes": lambda engine: engine.remove_volumes("mailpod"),
     "memory": lambda engine: engine.memory(["mailpod-alice"]),
 }
 
@@ -189,6 +191,51 @@ def test_a_volume_is_limited_where_the_file_system_can(server, connect, refusal,
     with pytest.raises(MailpodError):  # the container itself is refused
         engine.create(LIMITED, [])
     assert given == asked
+
+
+@pytest.mark.parametrize("cut", ["/volumes/create", "/containers/create"])
+@pytest.mark.parametrize("refuses", [False, True])
+def test_what_is_interrupted_while_the_engine_makes_something_ends_as_interrupted(
+    server, connect, monkeypatch, cut, refuses
+):
+    """The engine makes what it was asked for all the same; what it does not let go is the caller's to see."""
+    engine, there = connect(), []
+
+    def make(handler):
+        path = "/" + handler.path.partition("?")[0].removeprefix("/v1.41/")
+        if path == cut:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        there.append(path)
+        return 201, {"Id": "c", "Name": "v"}
+
+    def remove(handler, made):
+        if handler.command == "GET":
+            return (200, {"Id": "c"}) if made in there else (404, {"message": "no such thing"})
+        if refuses:
+            return 409, {"message": "it is in use"}
+        there.remove(made)
+        return 204, ""
+
+    server.answers |= {
+        "/volumes/create": make,
+        "/containers/create": make,
+        "/volumes/v": lambda handler: remove(handler, "/volumes/create"),
+        "/containers/mailpod-alice": lambda handler: remove(handler, "/containers/create"),
+        "/containers/mailpod-alice/json": lambda handler: remove(handler, "/containers/create"),
+        "/containers/mailpod-alice/stop": (204, ""),
+        "/services": NO_SWARM,
+        "/services/mailpod-alice": NO_SWARM,
+    }
+    times = iter(range(0, 1000, 10))
+    monkeypatch.setattr("mailpod.waiting.time", SimpleNamespace(monotonic=lambda: next(times), sleep=lambda _s: None))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            engine.create(LIMITED, [])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    made = ["/volumes/create", "/containers/create"]
+    assert there == (made[: made.index(cut) + 1] if refuses else [])
 
 
 def test_the_limit_of_a_volume_is_told(server, connect):

@@ -278,3 +278,78 @@ def test_down_with_purge_leaves_nothing(swarm):
     installation.down(swarm.process(), purge=True)
     assert not swarm.world.volumes
     assert not swarm.world.helpers
+
+
+@pytest.mark.parametrize("purge", [False, True])
+def test_who_has_read_the_record_before_a_move_deletes_the_account_where_it_is(swarm, monkeypatch, purge):
+    """The move ends just before the deletion's turn comes."""
+    context = swarm.process()
+    lock, waited = context.lock, []
+
+    def come_late(name, **how):
+        if name == "converge" and not waited:
+            waited.append(name)
+            steps = Steps()
+            steps.break_once("engine discard", EngineUnreachable("gone", "come back"))
+            move(swarm, step=steps)
+        return lock(name, **how)
+
+    monkeypatch.setattr(context, "lock", come_late)
+    accounts.delete(context, "alice", purge=purge)
+    installation.apply(swarm.process())
+    swarm.check_converged()
+    if purge:
+        assert not [key for key in swarm.world.volumes if "alice" in key]
+    else:
+        [kept] = swarm.store.deleted()
+        assert kept.node == "node2"
+        assert MAIL in swarm.files_of(kept)
+
+
+@pytest.mark.parametrize("step", ["engine create mailpod-alice", "channel main await alice"])
+def test_a_move_that_is_interrupted_when_the_account_is_there_already_is_finished(swarm, step):
+    """By control-C."""
+    steps, done = Steps(), []
+
+    def interrupt(what):
+        steps(what)
+        if what == step and node_of(swarm) == "node2" and not done:
+            done.append(what)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        move(swarm, step=interrupt)
+    assert (node_of(swarm), accounts.show(swarm.process(), "alice").status) == ("node2", "running")
+    assert any("alice is on node2 already" in line for line in swarm.said)
+    assert not any("undoing" in line for line in swarm.said)
+    swarm.check_converged()
+    assert installation.apply(swarm.process()) == []
+
+
+def test_one_that_is_interrupted_and_cannot_be_finished_is_told(swarm):
+    steps = Steps()
+
+    def interrupt(what):
+        steps(what)
+        if what == "engine create mailpod-alice":
+            steps.break_down("engine create", EngineUnreachable("gone", "come back"))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        move(swarm, step=interrupt)
+    assert "mailpod apply" in swarm.said[-1]
+    installation.apply(swarm.process())
+    assert (node_of(swarm), accounts.show(swarm.process(), "alice").status) == ("node2", "running")
+    swarm.check_converged()
+
+
+def test_one_that_is_interrupted_before_that_goes_on_where_it_was(swarm):
+    def interrupt(what):
+        if what == "engine half of it is copied" and "mailpod-alice" not in swarm.world.containers:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        move(swarm, step=interrupt)
+    assert "undoing the move of alice" in swarm.said
+    assert (node_of(swarm), accounts.show(swarm.process(), "alice").status) == ("node1", "running")
+    swarm.check_converged()

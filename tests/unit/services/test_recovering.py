@@ -1,6 +1,7 @@
 import pytest
 from tests.fakes.steps import Steps
 
+from mailpod.model import layout
 from mailpod.model.archive import File
 from mailpod.model.errors import EngineUnreachable, InvalidInput, MailpodError, NotFound
 from mailpod.services import accounts, backing_up, draining, filing, installation, moving, recovering
@@ -37,6 +38,11 @@ def test_it_is_brought_up_elsewhere_and_the_old_copy_is_kept(swarm, tmp_path):
     swarm.check_converged()
 
 
+def test_it_knows_that_the_file_is_of_earlier(swarm, tmp_path):
+    """So it sends nothing twice, and gives no message a UID that clients know another one by."""
+    assert layout.RESTORED in swarm.files_of(recover(swarm, tmp_path).account)
+
+
 def test_what_somebody_has_removed_is_not_kept_any_more(swarm, tmp_path):
     account = recover(swarm, tmp_path).account
     swarm.world.say("node2", "ready")
@@ -48,8 +54,9 @@ def test_what_somebody_has_removed_is_not_kept_any_more(swarm, tmp_path):
 def test_a_machine_that_keeps_a_copy_is_no_place_for_the_account(swarm, tmp_path):
     recover(swarm, tmp_path)
     swarm.world.say("node2", "ready")
-    with pytest.raises(MailpodError, match="already, of which nothing is known"):
+    with pytest.raises(MailpodError, match="already, which is alice's") as refused:
         moving.move(swarm.process(), "alice", "node2")
+    assert "volume rm" not in refused.value.hint
 
 
 def test_a_dead_machine_is_given_up_with_what_it_kept(swarm, tmp_path):

@@ -7,6 +7,7 @@ from mailpod.model.archive import File
 from mailpod.model.depot import DepotError
 from mailpod.model.errors import AlreadyExists, InvalidInput, MailpodError, NotFound
 from mailpod.services import accounts, backing_up, freezing, installation, restoring, restoring_messages
+from mailpod.services.channel import ChannelClosed
 
 OLD, NEW = "home/Maildir/cur/1:2,S", "home/Maildir/cur/2:2,S"
 MESSAGE = b"Message-ID: <one@outside.test>\nSubject: one\n\nHello\n"
@@ -45,12 +46,71 @@ def test_an_account_is_as_it_was_and_what_it_was_since_is_kept(here):
     here.check_converged()
 
 
-def test_what_its_owner_has_sent_and_has_not_left_is_told(here):
-    context = here.process()
-    context.channel.queues["alice"] = b"{}\n{}\n"
-    restoring.restore(context, "alice", "")
+WAITS = "spool/postfix/deferred/4/4Xy"
+
+
+def test_what_waited_in_it_goes_on_from_the_restored_one_and_never_from_the_kept_one(here):
+    files(here)[WAITS] = File(WAITS, b"to outside", 0o700, 201)
+    restoring.restore(here.process(), "alice", "")
+    assert here.world.sent == ["deferred/4/4Xy"]
+    assert "1 messages that waited in alice go on from there" in here.said
     [kept] = here.store.deleted()
-    assert f"2 messages had not left alice yet, and stay with {kept.name}, for undelete" in here.said
+    former = here.store.account("alice").fqdn(here.process().system.domain)
+    assert here.files_of(kept)["etc/restored"].decode() == former
+
+
+def test_while_it_does_not_answer_what_waited_waits_for_apply(here):
+    files(here)[WAITS] = File(WAITS, b"to outside", 0o700, 201)
+    steps = Steps()
+    steps.break_once("channel alice take-queue", ChannelClosed("alice cannot be reached", "see"))
+    restoring.restore(here.process(steps), "alice", "")
+    assert any("what waited in alice waits still, until: mailpod apply" in said for said in here.said)
+    assert not here.world.sent
+    installation.apply(here.process())
+    assert here.world.sent == ["deferred/4/4Xy"]
+    here.check_converged()
+
+
+@pytest.mark.parametrize("ends", [accounts.delete, freezing.freeze])
+def test_one_that_is_deleted_or_frozen_before_that_sends_none_of_it(here, ends):
+    files(here)[WAITS] = File(WAITS, b"to outside", 0o700, 201)
+    steps = Steps()
+    steps.break_once("channel alice take-queue", ChannelClosed("alice cannot be reached", "see"))
+    restoring.restore(here.process(steps), "alice", "")
+    ends(here.process(), "alice", **({"purge": False} if ends is accounts.delete else {}))
+    installation.apply(here.process())
+    assert not here.world.sent
+    if ends is freezing.freeze:
+        freezing.thaw(here.process(), "alice")
+        installation.apply(here.process())
+        assert here.world.sent == ["deferred/4/4Xy"]
+    here.check_converged()
+
+
+HELD = b"""{"queue_name": "hold", "queue_id": "4Xy", "arrival_time": 1, "message_size": 9, \
+"sender": "alice@club.test", "recipients": [{"address": "x@outside.test"}]}
+"""
+
+
+@pytest.mark.parametrize("name", ["alice", "carol"])
+def test_what_was_to_leave_at_the_time_of_the_backup_is_told_as_held(here, name):
+    context = here.process()
+    context.channel.queues[name] = HELD
+    restoring.restore_as(context, "alice", name, "") if name == "carol" else restoring.restore(context, "alice", "")
+    assert any(
+        f"1 messages that were to leave at the time of the backup are on hold in {name}" in said for said in here.said
+    )
+
+
+@pytest.mark.parametrize("name", ["alice", "carol"])
+def test_the_account_learns_whose_its_volume_was(here, name):
+    """By that name it knows, at its first start, what in the queue was for itself."""
+    if name == "alice":
+        restoring.restore(here.process(), "alice", "")
+    else:
+        restoring.restore_as(here.process(), "alice", name, "")
+    former = here.store.account("alice").fqdn(here.process().system.domain)
+    assert files(here, name)["etc/restored"].content.decode() == ("" if name == "alice" else former)
 
 
 def test_it_can_be_restored_again_and_deleted_for_good(here):
@@ -139,8 +199,9 @@ def test_one_that_does_not_come_up_goes_on_as_it_was(here):
 
 def test_a_restoring_that_was_killed_leaves_the_old_or_the_new(here, monkeypatch):
     number, seen = 0, set()
+    files(here)[WAITS] = File(WAITS, b"to outside", 0o700, 201)
     while True:
-        number += 4
+        number += 3
         with monkeypatch.context() as patch:
             steps = counting(patch, here)
             steps.die_at(number)
@@ -153,11 +214,15 @@ def test_a_restoring_that_was_killed_leaves_the_old_or_the_new(here, monkeypatch
         installation.apply(here.process())
         here.check_converged()
         seen.add(frozenset(mail(here)))
+        waits = WAITS in files(here)
+        assert here.world.sent == ([] if waits else ["deferred/4/4Xy"]), "neither lost nor sent twice"
         if NEW not in mail(here):
             [kept] = here.store.deleted()
             assert NEW in here.files_of(kept)
             accounts.delete(here.process(), kept.name, purge=True)
             files(here)[NEW] = File(NEW, b"newer", 0o600, 1000)
+            files(here)[WAITS] = File(WAITS, b"to outside", 0o700, 201)
+            here.world.sent.clear()
     assert seen == {frozenset({OLD}), frozenset({OLD, NEW})}
 
 
@@ -188,3 +253,40 @@ def test_the_volume_has_another_name_then(here):
     before = layout.account_volume("mailpod", here.store.account("alice"))
     restoring.restore(here.process(), "alice", "")
     assert layout.account_volume("mailpod", here.store.account("alice")).startswith(f"{before}-")
+
+
+@pytest.mark.parametrize(
+    ("step", "is_restored"),
+    [
+        ("engine it is being unpacked", False),
+        ("engine create mailpod-alice", True),
+        ("channel main await alice", True),
+    ],
+)
+def test_one_that_is_interrupted_is_undone_or_finished(here, step, is_restored):
+    """By control-C."""
+    done = []
+
+    def interrupt(what):
+        if what == step and not done:
+            done.append(what)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        restoring.restore(here.process(interrupt), "alice", "")
+    assert mail(here) == ({OLD} if is_restored else {OLD, NEW})
+    assert accounts.show(here.process(), "alice").status == "running"
+    assert any(("finishing" if is_restored else "undoing") in line for line in here.said)
+    here.check_converged()
+
+
+def test_one_that_is_interrupted_while_it_is_stopped_runs_on(here):
+    def interrupt(what):
+        if what == "engine remove mailpod-alice" and "mailpod-alice" in here.world.containers:
+            here.world.containers.pop("mailpod-alice")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        restoring.restore(here.process(interrupt), "alice", "")
+    assert (mail(here), accounts.show(here.process(), "alice").status) == ({OLD, NEW}, "running")
+    here.check_converged()

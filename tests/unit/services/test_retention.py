@@ -59,7 +59,7 @@ def test_one_that_cannot_be_ended_keeps_no_other_from_it(ready, monkeypatch):
         accounts.delete(ready.process(), name, purge=False)
     later(monkeypatch, days=40)
     steps = Steps()
-    steps.break_once("engine remove_volume", MailpodError("in use"))
+    steps.break_once("engine discard", MailpodError("in use"))
     with pytest.raises(MailpodError, match="in use"):
         retention.end_kept(ready.process(steps))
     installation.apply(ready.process())

@@ -7,7 +7,7 @@ from mailpod.model import layout
 from mailpod.model.doctor.finding import Finding
 from mailpod.model.plan import Create, Halt, Remove, Replace, Start, Step
 from mailpod.model.records import Account, System
-from mailpod.model.spec import LABEL_ID, LABEL_ROLE, Network, Workload
+from mailpod.model.spec import LABEL_ROLE, Network, Workload
 
 _APPLY = "mailpod apply"
 
@@ -57,26 +57,29 @@ def unhealthy(workloads: Iterable[Workload]) -> Iterator[Finding]:
 
 
 def of_volumes(
-    instance: str, volumes: Mapping[str, Mapping[str, str]], live: Iterable[Account], kept: Iterable[Account]
+    instance: str,
+    volumes: Mapping[str, Mapping[str, str]],
+    on_record: Collection[str],
+    live: Iterable[Account],
+    kept: Iterable[Account],
 ) -> Iterator[Finding]:
     """Volumes that are of nobody on record, and those that are missing.
 
     Args:
         volumes: labels by name, on all machines that are up.
+        on_record: names of those that a record names.
         live, kept: the accounts, and the deleted ones, that should have one on such a machine.
     """
-    people, gone = list(live), list(kept)
-    known = {one.id for one in (*people, *gone)}
     for name, labels in sorted(volumes.items()):
-        if labels.get(LABEL_ROLE) == "account" and labels.get(LABEL_ID) not in known:
+        if labels.get(LABEL_ROLE) == "account" and name not in on_record:
             do = f"mailpod rebuild puts its account on record; if nobody wants its mail: docker volume rm {name}"
             yield Finding("warning", "a volume is of no account on record", name, do)
-    for account in people:
+    for account in live:
         name = layout.account_volume(instance, account)
         if name not in volumes:
             do = f"mailpod account restore {account.name}; to let it begin empty: mailpod apply"
             yield Finding("error", f"the volume of {account.name}, with its mail, is gone", name, do)
-    for account in gone:
+    for account in kept:
         name = layout.account_volume(instance, account)
         if name not in volumes:
             do = f"forget it: mailpod account delete {account.name} --purge"

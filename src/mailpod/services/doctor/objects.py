@@ -7,8 +7,7 @@ from mailpod.model.doctor import objects
 from mailpod.model.doctor.finding import Finding
 from mailpod.model.errors import MailpodError
 from mailpod.model.records import DEFAULT_STACK
-from mailpod.model.spec import LABEL_ID
-from mailpod.services import images
+from mailpod.services import copies, images
 from mailpod.services.context import Context
 from mailpod.services.reconcile import steps
 
@@ -32,11 +31,8 @@ def volumes(context: Context) -> list[Finding]:
     up = context.engine.up()
     live = [one for one in context.store.accounts() if one.node in up]
     kept = [one for one in context.store.deleted() if one.node in up and not one.purge]
-    away = [one for one in (*context.store.accounts(), *context.store.deleted()) if one.node not in up or one.purge]
     there = context.engine.volumes(context.instance)
-    others = {one.id for one in away}
-    seen = {name: labels for name, labels in there.items() if labels.get(LABEL_ID, "") not in others}
-    return list(objects.of_volumes(context.instance, seen, live, kept))
+    return list(objects.of_volumes(context.instance, there, copies.on_record(context), live, kept))
 
 
 def networks(context: Context) -> list[Finding]:

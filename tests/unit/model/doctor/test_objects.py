@@ -64,20 +64,27 @@ def test_a_container_that_is_not_well_is_told_and_left_alone():
 
 def test_a_volume_of_nobody_on_record_is_told_and_never_repaired():
     volumes = {"mailpod-ghost-1": volume("1"), "mailpod-main": volume("", "main"), "mailpod-dns": volume("", "dns")}
-    (found,) = objects.of_volumes("mailpod", volumes, [], [])
+    (found,) = objects.of_volumes("mailpod", volumes, [], [], [])
     assert (found.severity, found.where, found.repair) == ("warning", "mailpod-ghost-1", "")
     assert "mailpod rebuild" in found.do
     assert "docker volume rm mailpod-ghost-1" in found.do
 
 
+def test_a_volume_is_of_whoevers_record_names_it():
+    """Its label is that of whom it was made for."""
+    volumes = {"mailpod-alice-1": volume("1"), "mailpod-alice-1-2": volume("1")}
+    (found,) = objects.of_volumes("mailpod", volumes, ["mailpod-alice-1-2"], [], [])
+    assert found.where == "mailpod-alice-1"
+
+
 def test_a_volume_that_is_gone_is_told_and_never_repaired():
-    (live,) = objects.of_volumes("mailpod", {}, [ALICE], [])
-    (kept,) = objects.of_volumes("mailpod", {}, [], [ALICE])
+    (live,) = objects.of_volumes("mailpod", {}, [], [ALICE], [])
+    (kept,) = objects.of_volumes("mailpod", {}, [], [], [ALICE])
     assert (live.severity, kept.severity) == ("error", "warning")
     assert live.where == kept.where == "mailpod-alice-0a1b2c3d4e5f"
     assert not live.repair
     assert not kept.repair
-    assert not list(objects.of_volumes("mailpod", {live.where: volume(ALICE.id)}, [ALICE], []))
+    assert not list(objects.of_volumes("mailpod", {live.where: volume(ALICE.id)}, [live.where], [ALICE], []))
 
 
 def test_networks_that_are_too_many_missing_or_otherwise():
