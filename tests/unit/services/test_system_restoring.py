@@ -1,4 +1,5 @@
 import pytest
+from tests.fakes.engine import ZONE_KEYS
 from tests.fakes.steps import Killed, Steps
 from tests.fakes.system import DOMAIN, FakeSystem, counting
 
@@ -57,6 +58,20 @@ def test_everything_is_back(backed_up, there, given):
     there.check_converged()
     accounts.undelete(there.process(), "carol")
     there.check_converged()
+
+
+@pytest.mark.parametrize("engine", ["docker", "swarm"])
+def test_the_zone_has_the_keys_that_the_parent_zone_vouches_for(tmp_path, system, engine):
+    system.dns = "built-in"
+    _ = system.up_on_swarm() if engine == "swarm" else system.up()
+    backing_up.set_up(system.process(), str(tmp_path / "depot"), {})
+    backing_up.back_up(system.process())
+    fresh = FakeSystem(tmp_path / "there")
+    fresh.world.depots = system.world.depots
+    restore(fresh, system.store.backup_plan())
+    keys = [one.world.volumes["mailpod-dns"].files[ZONE_KEYS].content for one in (system, fresh)]
+    assert keys[0] == keys[1]
+    fresh.check_converged()
 
 
 def test_a_swarm_comes_back_on_one_machine(tmp_path, system):
