@@ -147,7 +147,7 @@ def test_an_account_in_its_own_place_after_a_backup_that_was_killed(system: Syst
 
 @pytest.mark.once
 def test_a_whole_system_comes_back_from_its_key_and_the_repository(system: System, depot: Path, tmp_path: Path) -> None:
-    """In an empty state folder, under another instance: every account, its mail, password and alias, the zone's keys."""
+    """In an empty state folder, under another instance: accounts, their mail, passwords, aliases, the zone's keys."""
     alice = system.first
     assert alice
     word = system.post(alice.address)

@@ -200,7 +200,7 @@ def _state(context: Context) -> Backed:
 
 
 def state(context: Context) -> bytes:
-    """The state folder as a tar: records and keys as they are at one moment, what main alone has, and the zone's keys."""
+    """The state folder as a tar: records and keys as they are at one moment, what main alone has, the zone's keys."""
     buffer = io.BytesIO()
     folder = context.store.folder
     beside = {KEEPSAKES: _keepsakes(context), ZONE_KEYS: zone_keys.packed(context)}

@@ -1,4 +1,4 @@
-"""The keys that the system's own name server signs the zone with, for backups: the parent zone vouches for no others."""
+"""The keys that the system's own name server signs with, for backups: the parent zone vouches for no others."""
 
 import io
 import tarfile
