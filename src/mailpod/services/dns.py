@@ -28,18 +28,32 @@ def published_file(context: Context) -> Path:
     return context.store.folder / "dns" / "published.zone"
 
 
-def records(context: Context) -> list[Record]:
+def records(context: Context, *, wildcards: bool = False) -> list[Record]:
     """All records of the zone, by name; where the operator has records of a name and type, those alone.
 
+    Args:
+        wildcards: those of a zone elsewhere that is not changed for each account.
+
     Raises:
-        InvalidInput: the operator's file holds something else than records of this zone.
+        InvalidInput: the operator's file holds something else than records of this zone; or wildcards are to be in one
+            that the system serves itself.
     """
     from mailpod.services.certificates import key_digest
 
-    found = zone.of_system(context.system, key_digest(context.main_certificate), public=context.is_public)
-    found += zone.of_keys(context.dkim_records())
-    found += [record for account in context.store.accounts() for record in zone.of_account(context.system, account)]
-    return sorted(zone.overridden(found, _own(context)))
+    system, accounts, own = context.system, context.store.accounts(), _own(context)
+    if wildcards and system.dns == "built-in":
+        raise InvalidInput(
+            f"{system.domain} is served by mailpod itself, which knows every account", "say it without --wildcards"
+        )
+    found = zone.of_system(system, key_digest(context.main_certificate), public=context.is_public)
+    keys = context.dkim_records()
+    if wildcards:
+        found += zone.of_keys(key for key in keys if key.domain == system.domain)
+        found += zone.of_any_account(system, accounts, own)
+    else:
+        found += zone.of_keys(keys)
+        found += [record for account in accounts for record in zone.of_account(system, account)]
+    return sorted(zone.overridden(found, own))
 
 
 def publish(context: Context) -> None:

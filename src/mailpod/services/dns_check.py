@@ -27,7 +27,12 @@ _OPEN = {"NS", "TXT"}
 
 
 def check(
-    context: Context, resolver: "Resolver", dialled: Dial = dial, reach: str = port_check.WELL_KNOWN
+    context: Context,
+    resolver: "Resolver",
+    dialled: Dial = dial,
+    reach: str = port_check.WELL_KNOWN,
+    *,
+    wildcards: bool = False,
 ) -> list[Finding]:
     """Ask for every record of the zone, for what the parent zone and the reverse zones have, and for blocklists.
 
@@ -36,12 +41,13 @@ def check(
     Args:
         dialled: how.
         reach: a domain whose mail server is tried, to see whether the provider lets mail out.
+        wildcards: of accounts, ask for what stands for all of them alone.
 
     Raises:
         MailpodError: the operator's own records, or the system's name server, cannot be read.
     """
     system = context.system
-    ordered = sorted(dns.records(context), key=attrgetter("name", "kind"))
+    ordered = sorted(dns.records(context, wildcards=wildcards), key=attrgetter("name", "kind"))
     asked: list[Callable[[], Finding]] = []
     for (name, kind), group in groupby(ordered, key=attrgetter("name", "kind")):
         records = list(group)
