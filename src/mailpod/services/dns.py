@@ -8,6 +8,7 @@ from mailpod.model import dkim, zone
 from mailpod.model.errors import InvalidInput, MailpodError
 from mailpod.model.records import Account
 from mailpod.model.zone import Record
+from mailpod.services import chores
 from mailpod.services.context import Context
 from mailpod.waiting import until
 
@@ -56,24 +57,30 @@ def records(context: Context, *, wildcards: bool = False) -> list[Record]:
     return sorted(zone.overridden(found, own))
 
 
-def publish(context: Context) -> None:
+def publish(context: Context, *, strict: bool = False) -> None:
     """Have the system's own name server, if it has one, serve the zone as it is to be; waits while it starts.
 
-    Who serves it elsewhere is told, if that is to be done by itself; nothing of that fails it.
+    Who serves it elsewhere is told, if that is to be done by itself.
+
+    Args:
+        strict: fail if that cannot be done. Else `status` tells of it, until it was done.
 
     Raises:
         InvalidInput: the operator's file holds something else than records of this zone.
         MailpodError: the name server does not answer, or refuses.
     """
-    if context.system.dns == "built-in":
-        with context.store.lock("dns"):
+    with context.store.lock("dns"):
+        # A command that takes long may have begun before another one changed the system.
+        context.look_again()
+        if context.system.dns == "built-in":
             wanted = records(context)
             until(partial(_serves, context.nameserver, wanted), _START_SECONDS, "the name server did not start", _SEE)
-    else:
-        _publish_elsewhere(context)
+            chores.settle(context, chores.DNS)
+            return
+    _publish_elsewhere(context, strict=strict)
 
 
-def _publish_elsewhere(context: Context) -> None:
+def _publish_elsewhere(context: Context, *, strict: bool = False) -> None:
     way = context.store.publishing()
     if way is None:
         return
@@ -82,7 +89,11 @@ def _publish_elsewhere(context: Context) -> None:
     try:
         dns_publish.publish(context, dns_publish.publisher(context, way))
     except MailpodError as problem:
-        context.progress(f"the DNS at {way.place} could not be told: {problem.what}; mailpod apply tries again")
+        said = MailpodError(f"{way.place} could not be told: {problem.what}", f"{problem.hint}; then: mailpod apply")
+        if strict:
+            raise said from problem
+        chores.note(context, chores.DNS, said)
+        context.progress(f"the DNS at {said.what}; mailpod apply tries again")
 
 
 def _serves(nameserver: "Nameserver", wanted: list[Record]) -> bool:
@@ -112,6 +123,8 @@ def tell(context: Context, account: Account) -> None:
             own = _own(context)
             context.nameserver.change(zone.overridden(old, own), zone.overridden(new, own))
     except MailpodError as problem:
+        what = f"the name server could not be told of {account.name}: {problem.what}"
+        chores.note(context, chores.DNS, MailpodError(what, "run: mailpod apply"))
         context.progress(f"the DNS could not be told of {account.name}: {problem}; mailpod apply tries again")
 
 

@@ -135,7 +135,6 @@ def renew_keys(context: Context) -> None:
     with context.lock("converge", shared=True):
         _forget_old_keys(context)
         context.channel.main("deploy", main_files(context))
-        dns.publish(context)
         up = {w.labels.get(LABEL_ID) for w in observed_accounts(context) if w.state == "running"}
         problems = _refresh_all(context, [account for account in context.store.accounts() if account.id in up])
     if problems:
