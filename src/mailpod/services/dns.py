@@ -143,6 +143,22 @@ def _own(context: Context) -> list[Record]:
         raise InvalidInput(f"{path} cannot be used: {error}", "correct that file; see docs/operator.md, DNS") from error
 
 
+def texts(context: Context, name: str) -> set[str]:
+    """The values of the TXT records at a name of the zone, as others find them; none when nobody tells.
+
+    Raises:
+        MailpodError: the system's own name server does not answer; or this machine has no resolver.
+    """
+    if context.system.dns == "built-in":
+        return context.nameserver.values(name, "TXT")
+    from mailpod.services.lookup import Unknown
+
+    try:
+        return context.public_dns.ask(name, "TXT")
+    except Unknown:
+        return set()
+
+
 def delegation(context: Context) -> list[str]:
     """The values of the DS records that the parent zone is to have (RFC 4034 section 5); none without a name server.
 

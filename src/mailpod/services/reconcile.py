@@ -11,7 +11,7 @@ from mailpod.model.plan import Create, Halt, Remove, Replace, Start, Step, descr
 from mailpod.model.records import Account
 from mailpod.model.spec import LABEL_ID, LABEL_ROLE, Workload
 from mailpod.model.tables import render
-from mailpod.services import depots, dns, purging, resolving
+from mailpod.services import depots, dns, new_keys, purging, resolving
 from mailpod.services import relay_host as relay_service
 from mailpod.services.channel import ChannelClosed
 from mailpod.services.context import Context
@@ -113,7 +113,7 @@ def _converge(context: Context) -> list[Step]:
     relay_service.forget_others(context.store)
     push_tables(context)
     with _collected(problems):
-        dns.publish(context)
+        announce(context)
     if accounts:
         context.progress(f"checking {len(accounts)} accounts")
         problems += _refresh_all(context, accounts.values())
@@ -124,6 +124,16 @@ def _converge(context: Context) -> list[Step]:
     if problems:
         raise problems[0]
     return taken
+
+
+def announce(context: Context, *, strict: bool = False) -> None:
+    """Have whoever serves the zone know of everything, then let new keys sign that can be found there.
+
+    Args and errors as of `dns.publish`, and `MailpodError` when main does not take its tables.
+    """
+    dns.publish(context, strict=strict)
+    if new_keys.begin(context):
+        push_tables(context)
 
 
 def renew_keys(context: Context) -> None:

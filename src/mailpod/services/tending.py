@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 from mailpod.model.errors import MailpodError
 from mailpod.model.records import System, Tended, now
-from mailpod.services import chores, dns, retention
+from mailpod.services import chores, retention
 from mailpod.services.backup_care import care
 from mailpod.services.context import Context
-from mailpod.services.reconcile import renew_keys
+from mailpod.services.reconcile import announce, renew_keys
 
 
 def _zone(context: Context) -> None:
-    dns.publish(context, strict=True)
+    announce(context, strict=True)
 
 
 def _certificates(context: Context) -> None:
