@@ -143,8 +143,8 @@ def _own(context: Context) -> list[Record]:
         raise InvalidInput(f"{path} cannot be used: {error}", "correct that file; see docs/operator.md, DNS") from error
 
 
-def texts(context: Context, name: str) -> set[str]:
-    """The values of the TXT records at a name of the zone, as others find them; none when nobody tells.
+def texts(context: Context, name: str) -> set[str] | None:
+    """The values of the TXT records at a name of the zone, as others find them; None when the resolver does not tell.
 
     Raises:
         MailpodError: the system's own name server does not answer; or this machine has no resolver.
@@ -156,7 +156,7 @@ def texts(context: Context, name: str) -> set[str]:
     try:
         return context.public_dns.ask(name, "TXT")
     except Unknown:
-        return set()
+        return None
 
 
 def delegation(context: Context) -> list[str]:

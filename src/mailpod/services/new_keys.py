@@ -1,6 +1,5 @@
 """Keys for signatures that are new: they sign once whoever verifies finds them."""
 
-from mailpod.model.dkim import SigningKey
 from mailpod.services import dns
 from mailpod.services.context import Context
 
@@ -17,11 +16,13 @@ def begin(context: Context) -> bool:
     begun = False
     for domain, owner in context.signers().items():
         waiting = context.signing.keys(owner).waiting
-        if waiting and all(_found(context, domain, key) for key in waiting):
+        if not waiting:
+            continue
+        found = [dns.texts(context, key.record(domain)) for key in waiting]
+        if None in found:
+            context.progress("the resolver does not tell whether new keys are published; mailpod apply asks again")
+            break
+        if all(any(map(key.is_told_by, texts or ())) for key, texts in zip(waiting, found, strict=True)):
             context.signing.begin(owner, waiting)
             begun = True
     return begun
-
-
-def _found(context: Context, domain: str, key: SigningKey) -> bool:
-    return any(map(key.is_told_by, dns.texts(context, key.record(domain))))

@@ -224,6 +224,8 @@ def _fill(
         if saved.files.get(ZONE_KEYS) and system.dns == "built-in":
             # Before the name server starts: without keys it makes others, which the parent zone does not vouch for.
             zone_keys.restore(context, system, saved.files[ZONE_KEYS])
+        elif system.dns == "built-in":
+            context.progress("no keys of the zone are in the backup: give the registrar the DS of mailpod dns show")
     except BaseException:
         context.progress("undoing")
         with contextlib.suppress(MailpodError):

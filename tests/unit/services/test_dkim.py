@@ -1,4 +1,5 @@
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from tests.fakes.steps import Killed, Steps
@@ -7,6 +8,7 @@ from tests.fakes.system import PASSWORD
 from mailpod.model.errors import MailpodError, NotFound
 from mailpod.model.records import now
 from mailpod.services import accounts, dkim, dns, installation, signing, tending
+from mailpod.services.lookup import Unknown
 
 
 def by_domain(keys):
@@ -78,6 +80,19 @@ def test_served_elsewhere_new_keys_sign_once_the_public_dns_has_them(system):
     assert signing_now(system) == selectors(system, lambda key: not key.retired) != before
     assert selectors(system, lambda key: key.new) == set()
     system.check_converged()
+
+
+def test_a_resolver_that_does_not_tell_lets_the_old_keys_sign(system):
+    def ask(_name, _kind):
+        raise Unknown("nobody answers")
+
+    system.up("alice")
+    before = signing_now(system)
+    context = system.process()
+    context.__dict__["public_dns"] = SimpleNamespace(ask=ask)
+    dkim.rotate(context)
+    assert signing_now(system) == before
+    assert len([line for line in system.said if "does not tell" in line]) == 1
 
 
 def test_one_key_of_two_is_not_enough(system):

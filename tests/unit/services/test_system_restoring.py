@@ -74,6 +74,12 @@ def test_the_zone_has_the_keys_that_the_parent_zone_vouches_for(tmp_path, system
     fresh.check_converged()
 
 
+def test_a_backup_without_the_zones_keys_is_told(there, given):
+    restore_system(there.process(), given, "", lambda system: planning.adjusted(system, dns="built-in"))
+    assert any("no keys of the zone" in line for line in there.said)
+    there.check_converged()
+
+
 def test_a_swarm_comes_back_on_one_machine(tmp_path, system):
     system.up_on_swarm("alice")
     backing_up.set_up(system.process(), str(tmp_path / "depot"), {})
