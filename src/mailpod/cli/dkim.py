@@ -49,6 +49,6 @@ def _show(keys: list[tuple[str, SigningKey]], *, json: bool) -> None:
     waiting = [key.record(domain) for domain, key in keys if key.new]
     if waiting:
         output.note(
-            f"published, not yet signing: {', '.join(waiting)}; they sign once the DNS has them, "
-            "which mailpod apply looks for at once, and mailpod tend every hour"
+            f"not yet signing: {', '.join(waiting)}; they do once they are found in the DNS, "
+            "for which mailpod apply looks at once, and mailpod tend every hour"
         )

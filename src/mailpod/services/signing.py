@@ -88,7 +88,7 @@ class Signing:
         return SigningKeys.model_validate(tomllib.loads(self._path(owner).read_text()))
 
     def _write(self, owner: str, keys: SigningKeys) -> None:
-        document = keys.model_dump(mode="json", exclude_none=True)
+        document = keys.model_dump(mode="json", exclude_defaults=True)
         write_durably(self._path(owner), tomli_w.dumps(document).encode(), 0o600)
 
 

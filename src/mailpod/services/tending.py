@@ -11,7 +11,8 @@ from mailpod.services.reconcile import announce, renew_keys
 
 
 def _zone(context: Context) -> None:
-    announce(context, strict=True)
+    with context.lock("converge", shared=True):
+        announce(context, strict=True)
 
 
 def _certificates(context: Context) -> None:
