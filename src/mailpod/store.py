@@ -5,7 +5,7 @@ accounts/NAME.toml        accounts
 deleted/ID.toml           deleted accounts whose volume is kept
 aliases/LOCAL_PART.toml   shared addresses
 nodes/NAME.toml           machines of a Swarm
-tended.toml               what `mailpod tend` did last
+tended.toml               what `mailpod tend` did last, and what the DNS could not be told since
 counts.json               how many messages `mailpod metrics` has counted
 backups/ID.toml           how the last backup of an account, or of the folder itself (`system`), went
 logs/NAME-ID-TIME.log     what frozen accounts had said, where their engine does not keep it

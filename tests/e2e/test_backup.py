@@ -19,6 +19,7 @@ from tests.e2e.support.names import resolving
 from tests.e2e.support.system import Account, System
 from tests.e2e.support.traffic import Traffic
 from tests.e2e.support.wait import until
+from tests.e2e.support.zone import ask
 from tests.ports import free_port_base
 
 MANY = 200
@@ -185,7 +186,7 @@ def test_an_account_in_its_own_place_after_a_backup_that_was_killed(system: Syst
 
 @pytest.mark.once
 def test_a_whole_system_comes_back_from_its_key_and_the_repository(system: System, depot: Path, tmp_path: Path) -> None:
-    """In an empty state folder, under another instance: every account, its mail, password and alias."""
+    """In an empty state folder, under another instance: accounts, their mail, passwords, aliases, the zone's keys."""
     alice = system.first
     assert alice
     word = system.post(alice.address)
@@ -215,12 +216,17 @@ def test_a_whole_system_comes_back_from_its_key_and_the_repository(system: Syste
         wrong.write_text("wrong\n")
         assert cli.run("system", "restore", str(depot), "--key-file", str(wrong)).code == 2
         assert not engine.objects()
-        options = ("--port-base", str(base), "--ipv6-prefix", "none", "--dns", "elsewhere", "--resolver", "127.0.0.1")
+        options = ("--port-base", str(base), "--ipv6-prefix", "none", "--dns", "built-in", "--resolver", "127.0.0.1")
         cli.ok("system", "restore", str(depot), "--key-file", str(key), *options, seconds=300)
         assert cli.run("system", "restore", str(depot), "--key-file", str(key)).code == 4
         with resolving(system.domain, "127.0.0.1"), imap(f"imap.{system.domain}", base + 993, system.tls) as session:
             session.login("alice", alice.password)
             assert Mailbox(session).count(word) == 1
+        # What the parent zone vouches for, and what secondaries take for newer than their copy.
+        served = partial(ask, "127.0.0.1", base + 53, system.domain)
+        assert served("DNSKEY") == system.served(system.domain, "DNSKEY")
+        [old], [new] = system.served(system.domain, "SOA"), served("SOA")
+        assert int(new.split()[2]) > int(old.split()[2])
         assert [one["address"] for one in cli.ok("alias", "list", "--json").json()] == ["office@club.test"]
         cli.ok("down", "--purge", "--yes")
         assert not engine.objects()

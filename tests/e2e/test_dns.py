@@ -3,13 +3,19 @@
 import os
 import re
 import signal
+import threading
 from collections.abc import Iterator
 
 import dns.exception
 import dns.message
+import dns.name
 import dns.query
 import dns.rcode
+import dns.rdatatype
+import dns.tsigkeyring
 import dns.update
+import dns.xfr
+import dns.zone
 import pytest
 from checkdmarc.dmarc import check_dmarc
 from checkdmarc.mta_sts import parse_mta_sts_policy, parse_mta_sts_record, query_mta_sts_record
@@ -71,15 +77,65 @@ def test_the_zone_says_where_mail_goes(system: System, alice: Account, tcp: bool
     assert system.served(domain, "NS", tcp=tcp) == {f"ns1.{domain}."}
 
 
-def test_an_account_comes_and_goes_within_a_second(system: System, carol: Account) -> None:
-    """It is there when `create` has ended, and gone when `delete` has; each change has a serial of its own."""
+class Copies(threading.Thread):
+    """Fetches the zone again and again, each time as it is at one moment.
+
+    Attributes:
+        found: the serials and what there was at a name and below it, one for each time that either was another.
+    """
+
+    def __init__(self, system: System, name: str) -> None:
+        super().__init__()
+        secret = (system.cli.state / "secrets" / "dns_secret").read_text().strip()
+        self._keys = dns.tsigkeyring.from_text({"control": ("hmac-sha256", secret)})
+        self._where = system.address, system.port(53)
+        self._domain, self._name = system.domain, dns.name.from_text(name)
+        self._done = threading.Event()
+        self.found: list[tuple[int, frozenset[str]]] = []
+
+    def run(self) -> None:
+        while not self._done.wait(0.02):
+            copy = self._fetch()
+            if self.found[-1:] != [copy]:
+                self.found.append(copy)
+
+    def _fetch(self) -> tuple[int, frozenset[str]]:
+        query, _ = dns.xfr.make_query(dns.zone.Zone(self._domain), keyring=self._keys)
+        zone = dns.zone.Zone(self._domain, relativize=False)
+        address, port = self._where
+        dns.query.inbound_xfr(address, zone, query, port, 10)
+        there = {
+            f"{name} {data.rdtype.name} {data}"
+            for name, _, data in zone.iterate_rdatas()
+            if name.is_subdomain(self._name) and data.rdtype != dns.rdatatype.RRSIG
+        }
+        return zone.get_soa().serial, frozenset(there)
+
+    def __enter__(self) -> "Copies":
+        self.start()
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self._done.set()
+        self.join()
+
+
+def test_an_account_has_come_or_gone_as_a_whole_when_the_command_ends(system: System, carol: Account) -> None:
+    """Whoever reads the zone meanwhile sees all of its records or none; each change has a serial of its own."""
     assert system.served(carol.fqdn, "AAAA") == {carol.ipv6}
     before = serial(system)
-    system.cli.ok("account", "delete", "carol", "--yes")
-    assert system.served(carol.fqdn, "MX") == set()
-    between = serial(system)
-    system.cli.ok("account", "undelete", "carol")
-    assert system.served(carol.fqdn, "MX") == {f"10 mail.{system.domain}."}
+    with Copies(system, carol.fqdn) as copies:
+        until(lambda: copies.found, "a copy of the zone")
+        system.cli.ok("account", "delete", "carol", "--yes")
+        assert system.served(carol.fqdn, "MX") == set()
+        between = serial(system)
+        until(lambda: len(copies.found) == 2, "a copy without the account")
+        system.cli.ok("account", "undelete", "carol")
+        assert system.served(carol.fqdn, "MX") == {f"10 mail.{system.domain}."}
+        until(lambda: len(copies.found) == 3, "a copy with the account")
+    there = copies.found[0][1]
+    assert f"{carol.fqdn}. AAAA {carol.ipv6}" in there
+    assert copies.found == [(before, there), (between, frozenset()), (serial(system), there)]
     assert before < between < serial(system)
 
 

@@ -119,3 +119,8 @@ def test_a_provider_is_kept_up_to_date_and_shows_that_names_are_ours(
     assert provider.served(f"www.{domain}", "A") == {"192.0.2.80"}
     acme.stop()
     provider.stop()
+    # What cannot be published is told, and signs nothing.
+    rotated = elsewhere.cli.ok("dkim", "rotate", "alice", "--json").json()
+    assert [one["signs"] for one in rotated[:4]] == [False, False, True, True]
+    tended = elsewhere.cli.ok("status", "--json").json()["tended"]
+    assert "powerdns could not be told" in tended["chores"]["dns"]["problem"]

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import io
 import json
+import os
 import tarfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +25,9 @@ from mailpod.model.spec import (
     Workload,
     WorkloadSpec,
 )
+
+ZONE_KEYS = "db/keys/data.mdb"
+"""What a name server makes itself if its volume has none."""
 
 
 def _nothing(_what: str) -> None:
@@ -171,7 +175,9 @@ class FakeEngine(FakeCarrier):
         image, instance = environment[f"MAILPOD_{service.upper()}_IMAGE"], environment["MAILPOD_INSTANCE"]
         assert image in self.world.images
         name, labels = container_beside_main(instance, service), {LABEL_INSTANCE: instance, LABEL_ROLE: service}
-        self.world.volumes.setdefault(name, Volume(labels))
+        volume = self.world.volumes.setdefault(name, Volume(labels))
+        if service == "dns":
+            volume.files.setdefault(ZONE_KEYS, File(ZONE_KEYS, os.urandom(8)))
         made = Container(image, labels, name, instance, state="running", memory=1, kind=self._kind)
         self.world.containers.setdefault(name, made).state = "running"
 

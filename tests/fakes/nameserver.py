@@ -48,6 +48,9 @@ class FakeNameserver:
             there.pop(key, None)
         there.update(sets(new))
 
+    def values(self, name: str, kind: str) -> set[str]:
+        return set(self._reach("values").get((name, kind), ()))
+
     def below(self, name: str) -> list[str]:
         return [f"{one} {kind}" for one, kind in self._reach("below") if one == name or one.endswith(f".{name}")]
 

@@ -1,5 +1,6 @@
 """A zone at somebody else's."""
 
+from mailpod.model.errors import MailpodError
 from mailpod.services.nameserver import Silent
 
 
@@ -13,8 +14,11 @@ class Elsewhere:
             ("mail.example.org", "A"): frozenset({"192.0.2.9"}),
         }
         self.breaks = False
+        self.refuses = False
 
     def held(self, keys):
+        if self.refuses:
+            raise MailpodError("refused: wrong token", "see that the credentials are right")
         return {key: self.zone[key] for key in keys if key in self.zone}
 
     def update(self, changes):

@@ -105,6 +105,7 @@ class FakeSystem:
         context = Context(store, self.instance, connect, self.said.append)
         context.__dict__["channel"] = FakeChannel(self.world, self.instance, taken)
         context.__dict__["acme"] = self.acme
+        context.__dict__["public_dns"] = SimpleNamespace(ask=lambda *key: self.world.public.get(key, set()))
         context.__dict__["nameserver"] = FakeNameserver(self.world, self.instance, taken)
         context.__dict__["nameserver_for"] = lambda _key: context.nameserver
         return context
@@ -142,6 +143,10 @@ class FakeSystem:
         monkeypatch.setattr(images.Image, "name", property(lambda image: f"{image.repository}:{version}"))
         for image in (images.MAIN, images.DNS, *images.ACCOUNT.values()):
             self.world.images[image.tag] = ""
+
+    def paste(self) -> None:
+        """The operator copies the zone to whoever serves it elsewhere."""
+        self.world.public = dict(sets(dns.records(self.process())))
 
     def files_of(self, account: Account) -> dict[str, bytes]:
         """What lies on an account's volume."""

@@ -60,6 +60,8 @@ class World:
     room: int = 1 << 40
     zones: dict[str, dict[tuple[str, str], frozenset[str]]] = field(default_factory=dict)
     """By the name server's container, what it serves."""
+    public: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    """What resolvers find of a zone that is served elsewhere."""
     strangers: set[str] = field(default_factory=set)
     """Ids of accounts that have a file of another user's on their volume."""
     resolver: bytes = b"verified\n"

@@ -23,6 +23,7 @@ def as_json(domain: str, key: SigningKey) -> dict[str, Any]:
         "algorithm": key.algorithm,
         "record": key.record(domain),
         "text": key.text,
+        "signs": not key.new and key.retired is None,
         "retired": key.retired and key.retired.isoformat(),
     }
 
@@ -35,7 +36,7 @@ def show(name: Name = None, json: Json = False) -> None:
 
 @app.command()
 def rotate(name: Name = None, json: Json = False) -> None:
-    """Make new keys, which sign from now on; the old ones are to stay in the DNS for a week."""
+    """Make new keys, which sign once the DNS has them; from then on, the old ones are to stay there for a week."""
     _show(dkim.rotate(context(), name), json=json)
 
 
@@ -45,3 +46,9 @@ def _show(keys: list[tuple[str, SigningKey]], *, json: bool) -> None:
         return
     for domain, key in keys:
         output.line(f"{key.record(domain)}. TXT {key.text}")
+    waiting = [key.record(domain) for domain, key in keys if key.new]
+    if waiting:
+        output.note(
+            f"not yet signing: {', '.join(waiting)}; they do once they are found in the DNS, "
+            "for which mailpod apply looks at once, and mailpod tend every hour"
+        )

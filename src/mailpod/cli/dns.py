@@ -18,14 +18,23 @@ app.add_typer(secondary.app, name="secondary")
 publishing.register(app)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Wildcards = Annotated[
+    bool, typer.Option("--wildcards", help="Wildcards instead of records for each account, in a zone elsewhere.")
+]
+
+_WILDCARDS = """\
+; The wildcard leads mail to all accounts, of today and tomorrow, and says who sends as them. It does not count for a
+; name that has any record, at it or below it. So these accounts have no keys, services and addresses of their own
+; here: SPF alone vouches for their canonical addresses, and mostly no more once a message is forwarded. An account that
+; is to have one of these needs all its records, MX and SPF as well: mailpod dns show. Set no A record for "*"."""
 
 
 @app.command()
-def show(json: Json = False) -> None:
+def show(wildcards: Wildcards = False, json: Json = False) -> None:
     """Print every record that the domain needs, as a zone file, and what its parent zone needs."""
     here = context()
     system = here.system
-    records = dns.records(here)
+    records = dns.records(here, wildcards=wildcards)
     delegation = dns.delegation(here)
     if json:
         output.document(
@@ -42,6 +51,8 @@ def show(json: Json = False) -> None:
         return
     for one in records:
         output.line(one.line())
+    if wildcards:
+        output.line(_WILDCARDS)
     if system.dns == "built-in":
         output.note(f"served by {system.local_address()} port {system.dns_port()}; the parent zone needs:")
         for line in (*dns.glue(here), *(f"{system.domain}. IN DS {value}" for value in delegation)):
@@ -58,6 +69,7 @@ def check(
     reach: Annotated[
         str, typer.Option(help="A domain whose mail server is tried, to see whether the provider lets mail out.")
     ] = WELL_KNOWN,
+    wildcards: Wildcards = False,
     json: Json = False,
 ) -> None:
     """Compare what the public DNS says with what it should say, and try ports; 1 if something required is not right.
@@ -68,7 +80,7 @@ def check(
 
     here = context()
     address = parse.host_address(resolver, "--resolver") if resolver else here.system.resolver
-    found = dns_check.check(here, Resolver(address), reach=names.host_name(reach))
+    found = dns_check.check(here, Resolver(address), reach=names.host_name(reach), wildcards=wildcards)
     if json:
         output.document([asdict(one) for one in found])
     else:

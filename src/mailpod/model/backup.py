@@ -19,6 +19,8 @@ STATE_FILE = "state.tar"
 """What the state folder is called in them."""
 KEEPSAKES = "main.tar"
 """What in there main alone has had: a tar of its own, to be laid on main's volume."""
+ZONE_KEYS = "dns.tar"
+"""Likewise, for the volume of the system's own name server: what the zone is signed with."""
 
 _SFTP = re.compile(r"sftp:(?:(?P<user>[^@:/]+)@)?(?P<host>[^@:/]+):(?P<path>.+)")
 _ID = re.compile(r"[0-9a-f]{8,64}")

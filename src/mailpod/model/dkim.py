@@ -21,6 +21,7 @@ class SigningKey(BaseModel):
         private: base64 of an RSA key's DER (PKCS #8), or of the 32 bytes of an Ed25519 one.
         public: base64 as its record has it: of an RSA key's DER (SubjectPublicKeyInfo), or of 32 bytes.
         retired: since when it signs no more, and is only published.
+        new: it is only published as yet, and signs once others can find it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,6 +31,7 @@ class SigningKey(BaseModel):
     private: str = Field(repr=False)
     public: str
     retired: datetime | None = None
+    new: bool = False
 
     def record(self, domain: str) -> str:
         """The name of its TXT record (RFC 6376 section 3.6.2.1)."""
@@ -39,6 +41,10 @@ class SigningKey(BaseModel):
     def text(self) -> str:
         """The text of its TXT record (RFC 6376 section 3.6.1)."""
         return f"v=DKIM1; k={self.algorithm}; p={self.public}"
+
+    def is_told_by(self, value: str) -> bool:
+        """Whether a TXT record's value is its text, however that is cut into strings."""
+        return value.strip('"').replace('" "', "") == self.text
 
 
 class SigningKeys(BaseModel):
@@ -51,12 +57,23 @@ class SigningKeys(BaseModel):
     @property
     def signing(self) -> tuple[SigningKey, ...]:
         """Those that sign, in the order of the signatures."""
-        return tuple(key for key in self.keys if key.retired is None)
+        return tuple(key for key in self.keys if key.retired is None and not key.new)
 
-    def replaced(self, new: "SigningKeys", now: datetime) -> "SigningKeys":
-        """With new keys that sign from now on; the old ones stay published, for mail that is still on its way."""
-        old = [key if key.retired else key.model_copy(update={"retired": now}) for key in self.keys]
-        return SigningKeys(keys=(*new.keys, *old)).current(now)
+    @property
+    def waiting(self) -> tuple[SigningKey, ...]:
+        """Those that do not sign yet."""
+        return tuple(key for key in self.keys if key.new)
+
+    def announced(self, new: "SigningKeys") -> "SigningKeys":
+        """With new keys, which are to be published before they sign; others that were, have signed nothing, and go."""
+        fresh = (key.model_copy(update={"new": True}) for key in new.keys)
+        return SigningKeys(keys=(*fresh, *(key for key in self.keys if not key.new)))
+
+    def begun(self, now: datetime) -> "SigningKeys":
+        """The new ones sign from now on; the old ones stay published, for mail that is still on its way."""
+        new = (key.model_copy(update={"new": False}) for key in self.waiting)
+        old = (key if key.retired else key.model_copy(update={"retired": now}) for key in self.keys if not key.new)
+        return SigningKeys(keys=(*new, *old)).current(now)
 
     def current(self, now: datetime) -> "SigningKeys":
         """Without those that have signed nothing for a week: no mail waits longer than five days."""

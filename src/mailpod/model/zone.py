@@ -111,13 +111,27 @@ def of_account(system: System, account: Account) -> list[Record]:
     fqdn = account.fqdn(system.domain)
     ipv6 = layout.public_ipv6(system, account)
     return [
-        Record(fqdn, "MX", f"10 {system_host(system)}.", required=True),
+        *_mail(fqdn, system),
         *([Record(fqdn, "AAAA", ipv6)] if ipv6 else []),
-        _spf(fqdn, system),
         *_issuers(fqdn, system),
         Record(f"autoconfig.{fqdn}", "CNAME", f"{system_host(system)}."),
         *_services(fqdn, system),
     ]
+
+
+def of_any_account(system: System, accounts: Iterable[Account], others: Iterable[Record]) -> list[Record]:
+    """What makes do for all accounts in a zone that is not changed for each: a wildcard, for mail alone.
+
+    It does not count for a name that exists, be it only because of a name below it (RFC 4592 section 2.2.2): nothing
+    that an account has below its own can be there. Accounts that have something there all the same are named.
+
+    Args:
+        others: all else that is in the zone.
+    """
+    there = {".".join(labels[n:]) for labels in (one.name.split(".") for one in others) for n in range(len(labels))}
+    fqdns = (account.fqdn(system.domain) for account in accounts)
+    names = [f"*.{system.domain}", *(fqdn for fqdn in fqdns if fqdn in there)]
+    return [record for name in names for record in _mail(name, system)]
 
 
 def of_keys(keys: Iterable[DkimRecord]) -> list[Record]:
@@ -167,6 +181,11 @@ def _issuers(name: str, system: System) -> list[Record]:
 
 def _short_digest(value: str) -> str:
     return hashlib.sha256(value.encode()).hexdigest()[:32]
+
+
+def _mail(name: str, system: System) -> list[Record]:
+    """Where mail for a name goes, and who alone sends as it."""
+    return [Record(name, "MX", f"10 {system_host(system)}.", required=True), _spf(name, system)]
 
 
 def _spf(name: str, system: System) -> Record:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
 
-from mailpod.model.backup import KEEPSAKES, STATE_FILE, SYSTEM, Backed, BackupPlan, Repository
+from mailpod.model.backup import KEEPSAKES, STATE_FILE, SYSTEM, ZONE_KEYS, Backed, BackupPlan, Repository
 from mailpod.model.depot import Depot, DepotError
 from mailpod.model.errors import InvalidInput, MailpodError, NotFound
 from mailpod.model.records import Account, now
 from mailpod.model.spec import LABEL_ID
-from mailpod.services import copies, depots
+from mailpod.services import copies, depots, zone_keys
 from mailpod.services.context import Context
 from mailpod.services.keys import ssh_pair
 from mailpod.services.reachable import down
@@ -204,18 +204,19 @@ def _state(context: Context, plan: BackupPlan) -> dict[str, object]:
 
 
 def state(context: Context) -> bytes:
-    """The state folder as a tar: records and keys as they are at one moment, and what main alone has."""
+    """The state folder as a tar: records and keys as they are at one moment, what main alone has, the zone's keys."""
     buffer = io.BytesIO()
     folder = context.store.folder
-    keepsakes = _keepsakes(context)
+    beside = {KEEPSAKES: _keepsakes(context), ZONE_KEYS: zone_keys.packed(context)}
     with context.store.lock(), tarfile.open(fileobj=buffer, mode="w") as archive:
         for path in sorted(folder.rglob("*")):
             name = path.relative_to(folder)
             if path.is_file() and not name.name.startswith(".") and name.parts[0] not in _LEFT_OUT:
                 archive.add(path, str(name), recursive=False)
-        member = tarfile.TarInfo(KEEPSAKES)
-        member.size = len(keepsakes)
-        archive.addfile(member, io.BytesIO(keepsakes))
+        for file, content in beside.items():
+            member = tarfile.TarInfo(file)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
     return buffer.getvalue()
 
 

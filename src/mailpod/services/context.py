@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mailpod.services.acme import AcmeServer
     from mailpod.services.certificates import Certificates
     from mailpod.services.keys import Keys
+    from mailpod.services.lookup import Resolver
     from mailpod.services.nameserver import Key, Nameserver
     from mailpod.services.signing import Signing
 
@@ -159,6 +160,13 @@ class Context:
 
         system = self.system
         return Nameserver(system.local_address(), system.dns_port(), system.domain, key)
+
+    @cached_property
+    def public_dns(self) -> "Resolver":
+        """What the world is told, as the resolver says that main asks too; raises `MailpodError` if there is none."""
+        from mailpod.services.lookup import Resolver
+
+        return Resolver(self.system.resolver)
 
     def secondaries(self) -> list[Secondary]:
         """The secondary name servers, with their keys."""

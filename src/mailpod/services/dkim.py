@@ -1,10 +1,9 @@
 """What the world knows the organisation's mail by: the signing keys, shown and replaced."""
 
 from mailpod.model.dkim import SigningKey
-from mailpod.services import dns
 from mailpod.services.context import Context
 from mailpod.services.installation import require_main
-from mailpod.services.reconcile import push_tables
+from mailpod.services.reconcile import announce
 
 
 def views(context: Context, name: str | None = None) -> list[tuple[str, SigningKey]]:
@@ -23,6 +22,8 @@ def views(context: Context, name: str | None = None) -> list[tuple[str, SigningK
 def rotate(context: Context, name: str | None = None) -> list[tuple[str, SigningKey]]:
     """Replace the keys of every domain, or of one account's; the old ones stay published for a week.
 
+    New ones sign as soon as the DNS has them; where that takes its time, `apply` and `tend` look again.
+
     Args:
         name: of that account.
 
@@ -31,16 +32,14 @@ def rotate(context: Context, name: str | None = None) -> list[tuple[str, Signing
 
     Raises:
         NotFound: there is no such account.
-        MailpodError: main does not run; nothing is changed.
+        MailpodError: main does not run, and nothing is changed; or the name server could not be told: `apply` does it.
     """
     owners = _owners(context, name)
     require_main(context)
     for domain, owner in owners.items():
         context.progress(f"making new keys for {domain}")
         context.signing.rotate(owner)
-    # First, so that whoever gets the first message with a new signature finds the key.
-    dns.publish(context)
-    push_tables(context)
+    announce(context)
     return views(context, name)
 
 

@@ -8,6 +8,7 @@ from mailpod.model import dkim, zone
 from mailpod.model.errors import InvalidInput, MailpodError
 from mailpod.model.records import Account
 from mailpod.model.zone import Record
+from mailpod.services import chores
 from mailpod.services.context import Context
 from mailpod.waiting import until
 
@@ -28,38 +29,58 @@ def published_file(context: Context) -> Path:
     return context.store.folder / "dns" / "published.zone"
 
 
-def records(context: Context) -> list[Record]:
+def records(context: Context, *, wildcards: bool = False) -> list[Record]:
     """All records of the zone, by name; where the operator has records of a name and type, those alone.
 
+    Args:
+        wildcards: those of a zone elsewhere that is not changed for each account.
+
     Raises:
-        InvalidInput: the operator's file holds something else than records of this zone.
+        InvalidInput: the operator's file holds something else than records of this zone; or wildcards are to be in one
+            that the system serves itself.
     """
     from mailpod.services.certificates import key_digest
 
-    found = zone.of_system(context.system, key_digest(context.main_certificate), public=context.is_public)
-    found += zone.of_keys(context.dkim_records())
-    found += [record for account in context.store.accounts() for record in zone.of_account(context.system, account)]
-    return sorted(zone.overridden(found, _own(context)))
+    system, accounts, own = context.system, context.store.accounts(), _own(context)
+    if wildcards and system.dns == "built-in":
+        raise InvalidInput(
+            f"{system.domain} is served by mailpod itself, which knows every account", "say it without --wildcards"
+        )
+    found = zone.of_system(system, key_digest(context.main_certificate), public=context.is_public)
+    keys = context.dkim_records()
+    if wildcards:
+        found += zone.of_keys(key for key in keys if key.domain == system.domain)
+        found += zone.of_any_account(system, accounts, own)
+    else:
+        found += zone.of_keys(keys)
+        found += [record for account in accounts for record in zone.of_account(system, account)]
+    return sorted(zone.overridden(found, own))
 
 
-def publish(context: Context) -> None:
+def publish(context: Context, *, strict: bool = False) -> None:
     """Have the system's own name server, if it has one, serve the zone as it is to be; waits while it starts.
 
-    Who serves it elsewhere is told, if that is to be done by itself; nothing of that fails it.
+    Who serves it elsewhere is told, if that is to be done by itself.
+
+    Args:
+        strict: fail if that cannot be done. Else `status` tells of it, until it was done.
 
     Raises:
         InvalidInput: the operator's file holds something else than records of this zone.
         MailpodError: the name server does not answer, or refuses.
     """
-    if context.system.dns == "built-in":
-        with context.store.lock("dns"):
+    with context.store.lock("dns"):
+        # A command that takes long may have begun before another one changed the system.
+        context.look_again()
+        if context.system.dns == "built-in":
             wanted = records(context)
             until(partial(_serves, context.nameserver, wanted), _START_SECONDS, "the name server did not start", _SEE)
-    else:
-        _publish_elsewhere(context)
+            chores.settle(context, chores.DNS)
+            return
+    _publish_elsewhere(context, strict=strict)
 
 
-def _publish_elsewhere(context: Context) -> None:
+def _publish_elsewhere(context: Context, *, strict: bool = False) -> None:
     way = context.store.publishing()
     if way is None:
         return
@@ -68,7 +89,11 @@ def _publish_elsewhere(context: Context) -> None:
     try:
         dns_publish.publish(context, dns_publish.publisher(context, way))
     except MailpodError as problem:
-        context.progress(f"the DNS at {way.place} could not be told: {problem.what}; mailpod apply tries again")
+        said = MailpodError(f"{way.place} could not be told: {problem.what}", f"{problem.hint}; then: mailpod apply")
+        if strict:
+            raise said from problem
+        chores.note(context, chores.DNS, said)
+        context.progress(f"the DNS at {said.what}; mailpod apply tries again")
 
 
 def _serves(nameserver: "Nameserver", wanted: list[Record]) -> bool:
@@ -98,6 +123,8 @@ def tell(context: Context, account: Account) -> None:
             own = _own(context)
             context.nameserver.change(zone.overridden(old, own), zone.overridden(new, own))
     except MailpodError as problem:
+        what = f"the name server could not be told of {account.name}: {problem.what}"
+        chores.note(context, chores.DNS, MailpodError(what, "run: mailpod apply"))
         context.progress(f"the DNS could not be told of {account.name}: {problem}; mailpod apply tries again")
 
 
@@ -114,6 +141,22 @@ def _own(context: Context) -> list[Record]:
         return parsed(path.read_text(), context.system.domain) if path.exists() else []
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise InvalidInput(f"{path} cannot be used: {error}", "correct that file; see docs/operator.md, DNS") from error
+
+
+def texts(context: Context, name: str) -> set[str] | None:
+    """The values of the TXT records at a name of the zone, as others find them; None when the resolver does not tell.
+
+    Raises:
+        MailpodError: the system's own name server does not answer; or this machine has no resolver.
+    """
+    if context.system.dns == "built-in":
+        return context.nameserver.values(name, "TXT")
+    from mailpod.services.lookup import Unknown
+
+    try:
+        return context.public_dns.ask(name, "TXT")
+    except Unknown:
+        return None
 
 
 def delegation(context: Context) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address
 from itertools import groupby
@@ -27,7 +28,12 @@ _OPEN = {"NS", "TXT"}
 
 
 def check(
-    context: Context, resolver: "Resolver", dialled: Dial = dial, reach: str = port_check.WELL_KNOWN
+    context: Context,
+    resolver: "Resolver",
+    dialled: Dial = dial,
+    reach: str = port_check.WELL_KNOWN,
+    *,
+    wildcards: bool = False,
 ) -> list[Finding]:
     """Ask for every record of the zone, for what the parent zone and the reverse zones have, and for blocklists.
 
@@ -36,21 +42,23 @@ def check(
     Args:
         dialled: how.
         reach: a domain whose mail server is tried, to see whether the provider lets mail out.
+        wildcards: of accounts, ask for what stands for all of them alone.
 
     Raises:
         MailpodError: the operator's own records, or the system's name server, cannot be read.
     """
     system = context.system
-    ordered = sorted(dns.records(context), key=attrgetter("name", "kind"))
+    ordered = sorted(dns.records(context, wildcards=wildcards), key=attrgetter("name", "kind"))
     asked: list[Callable[[], Finding]] = []
     for (name, kind), group in groupby(ordered, key=attrgetter("name", "kind")):
         records = list(group)
         wanted = [one.data for one in records]
-        asked.append(partial(_compare, resolver, name, kind, wanted, required=any(one.required for one in records)))
+        required = any(one.required for one in records)
+        hint = _hint(context, name, kind)
+        asked.append(partial(_compare, resolver, name, kind, wanted, required=required, hint=hint))
     delegation = dns.delegation(context)
     if delegation:
-        hint = "give these values to the registrar, so that others trust the zone's signatures"
-        asked.append(partial(_compare, resolver, system.domain, "DS", delegation, hint=hint))
+        asked.append(partial(_anchored, resolver, system.domain, delegation))
         asked.append(partial(_verified, resolver, system.domain))
     if system.dns == "built-in":
         asked += [partial(_copy, context, name, addresses[0]) for name, addresses in system.secondaries.items()]
@@ -66,8 +74,20 @@ def check(
         return list(pool.map(lambda ask: ask(), asked))
 
 
+def _hint(context: Context, name: str, kind: str) -> str:
+    """What to do about a record of the zone that others do not see as it should be."""
+    system = context.system
+    if system.dns != "built-in":
+        return "see: mailpod dns show"
+    if (name, kind) != (system.domain, "NS"):
+        return "mailpod serves it: see that the domain is delegated (NS), or wait until others have forgotten what was"
+    here = " and ".join(layout.nameserver_addresses(system)) or "its public address"
+    servers = ", ".join((f"{zone.nameserver(system)} ({here})", *system.secondaries))
+    return f"delegate the domain at the registrar, to the name servers {servers}"
+
+
 def _compare(
-    resolver: "Resolver", name: str, kind: str, wanted: Iterable[str], *, required: bool = False, hint: str = ""
+    resolver: "Resolver", name: str, kind: str, wanted: Iterable[str], *, required: bool = False, hint: str
 ) -> Finding:
     from mailpod.services.lookup import Unknown, canonical
 
@@ -78,11 +98,20 @@ def _compare(
         return Finding(name, kind, "unknown", tuple(sorted(expected)), (), required, str(problem))
     relevant = found & expected | {one for one in found if kind not in _OPEN or zone.rivals(one, expected)}
     verdict: Verdict = "right" if relevant == expected else "wrong" if relevant else "missing"
-    if verdict != "right" and not hint:
-        hint = "see: mailpod dns show"
     return Finding(
         name, kind, verdict, tuple(sorted(expected)), tuple(sorted(found)), required, "" if verdict == "right" else hint
     )
+
+
+def _anchored(resolver: "Resolver", domain: str, delegation: list[str]) -> Finding:
+    """Whether the parent zone vouches for the keys of the zone; if for others alone, who verifies finds nothing."""
+    found = _compare(resolver, domain, "DS", delegation, hint="give these values to the registrar")
+    if found.verdict == "missing":
+        return replace(found, hint=f"{found.hint}, so that others trust the zone's signatures")
+    if found.verdict == "wrong" and not set(found.found) & set(found.wanted):
+        what = "in place of those there are: they are of other keys, and whoever verifies takes the domain for forged"
+        return replace(found, required=True, hint=f"{found.hint}, {what}")
+    return found
 
 
 def _verified(resolver: "Resolver", domain: str) -> Finding:

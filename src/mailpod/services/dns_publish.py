@@ -8,7 +8,7 @@ from typing import Protocol
 from mailpod.model import zone
 from mailpod.model.errors import InvalidInput
 from mailpod.model.publishing import Way
-from mailpod.services import dns
+from mailpod.services import chores, dns
 from mailpod.services.context import Context
 from mailpod.services.nameserver import Key, Nameserver, Sets, parsed, sets
 from mailpod.store import write_durably
@@ -86,8 +86,10 @@ def publish(
         InvalidInput: the system serves its zone itself, or the operator's own records cannot be used.
         MailpodError: who serves it does not answer, or refuses; what was sent is known, so that it can be done again.
     """
-    require_elsewhere(context)
     with context.store.lock("dns"):
+        # As it is now: another command may have changed the system since this one began.
+        context.look_again()
+        require_elsewhere(context)
         wanted = sets(dns.records(context))
         path = dns.published_file(context)
         before = sets(parsed(path.read_text(), context.system.domain)) if path.exists() else {}
@@ -100,6 +102,7 @@ def publish(
             if changes:
                 there.update({(one.name, one.kind): one.after for one in changes})
             _write(path, wanted)
+            chores.settle(context, chores.DNS)
     return Published(len(wanted), changes)
 
 

@@ -11,7 +11,7 @@ from mailpod.model.plan import Create, Halt, Remove, Replace, Start, Step, descr
 from mailpod.model.records import Account
 from mailpod.model.spec import LABEL_ID, LABEL_ROLE, Workload
 from mailpod.model.tables import render
-from mailpod.services import copies, depots, dns, purging, resolving
+from mailpod.services import copies, depots, dns, new_keys, purging, resolving
 from mailpod.services import relay_host as relay_service
 from mailpod.services.channel import ChannelClosed
 from mailpod.services.context import Context
@@ -112,7 +112,7 @@ def _converge(context: Context) -> list[Step]:
     relay_service.forget_others(context.store)
     push_tables(context)
     with _collected(problems):
-        dns.publish(context)
+        announce(context)
     if accounts:
         context.progress(f"checking {len(accounts)} accounts")
         problems += _refresh_all(context, accounts.values())
@@ -125,6 +125,16 @@ def _converge(context: Context) -> list[Step]:
     return taken
 
 
+def announce(context: Context, *, strict: bool = False) -> None:
+    """Have whoever serves the zone know of everything, then let new keys sign that can be found there.
+
+    Args and errors as of `dns.publish`, and `MailpodError` when main does not take its tables.
+    """
+    dns.publish(context, strict=strict)
+    if new_keys.begin(context):
+        push_tables(context)
+
+
 def renew_keys(context: Context) -> None:
     """Renew certificates before their end and drop signing keys after theirs, for main and what accounts run.
 
@@ -134,7 +144,6 @@ def renew_keys(context: Context) -> None:
     with context.lock("converge", shared=True):
         _forget_old_keys(context)
         context.channel.main("deploy", main_files(context))
-        dns.publish(context)
         up = {w.labels.get(LABEL_ID) for w in observed_accounts(context) if w.state == "running"}
         problems = _refresh_all(context, [account for account in context.store.accounts() if account.id in up])
     if problems:

@@ -57,11 +57,18 @@ class Signing:
         self.keys(owner, lambda: keys)
 
     def rotate(self, owner: str) -> None:
-        """Give `owner` new keys, which sign from now on; the old ones stay published for a week."""
+        """Give `owner` new keys, which are to be published; the old ones sign until `begin`."""
         self.keys(owner)
         made = generate()
         with self._store.lock("dkim"):
-            self._write(owner, self._read(owner).replaced(made, now()))
+            self._write(owner, self._read(owner).announced(made))
+
+    def begin(self, owner: str, seen: tuple[SigningKey, ...]) -> None:
+        """Let the new keys of `owner` sign, if they are still these; the old ones stay published for a week."""
+        with self._store.lock("dkim"):
+            keys = self._read(owner)
+            if keys.waiting == seen:
+                self._write(owner, keys.begun(now()))
 
     def forget_old(self, owner: str) -> None:
         """Remove the keys of `owner` that need not be published any more."""
@@ -81,7 +88,7 @@ class Signing:
         return SigningKeys.model_validate(tomllib.loads(self._path(owner).read_text()))
 
     def _write(self, owner: str, keys: SigningKeys) -> None:
-        document = keys.model_dump(mode="json", exclude_none=True)
+        document = keys.model_dump(mode="json", exclude_defaults=True)
         write_durably(self._path(owner), tomli_w.dumps(document).encode(), 0o600)
 
 

@@ -15,13 +15,23 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from mailpod.model import layout, names
-from mailpod.model.backup import KEEPSAKES, STATE_FILE, SYSTEM, Backed, BackupPlan, Repository, Snapshot, chosen
+from mailpod.model.backup import (
+    KEEPSAKES,
+    STATE_FILE,
+    SYSTEM,
+    ZONE_KEYS,
+    Backed,
+    BackupPlan,
+    Repository,
+    Snapshot,
+    chosen,
+)
 from mailpod.model.depot import MISSING, Depot, DepotError
 from mailpod.model.errors import AlreadyExists, InvalidInput, MailpodError, NotFound
 from mailpod.model.networks import unique_local_prefix
 from mailpod.model.records import MIB, Account, MainImages, System
 from mailpod.model.spec import LABEL_ID, LABEL_INSTANCE, LABEL_ROLE, WorkloadSpec
-from mailpod.services import depots, images, installation
+from mailpod.services import depots, images, installation, zone_keys
 from mailpod.services.carrying import SPARE
 from mailpod.services.context import Context
 from mailpod.services.restoring import tree
@@ -84,6 +94,8 @@ def restore_system(
         found = _backups(context, given, saved, [*live, *kept], at)
         kept = [account for account in kept if account.id in found]
         needed = [images.ACCOUNT[stack] for stack in sorted({account.stack for account in live})]
+        if system.dns == "built-in":
+            needed.append(images.DNS)
         images.ensure_images(context.engine, context.progress, needed)
         _require_room(context, system, live, found)
         write_durably(context.store.folder / _MARK, given.repository.encode(), 0o600)
@@ -208,6 +220,11 @@ def _fill(
             volume = layout.main_container(context.instance)
             spec = replace(_spec(system, accounts[0]), volume=volume, labels=labels, disk=0)
             context.engine.unpack_volume(spec, [saved.files[KEEPSAKES]])
+        if saved.files.get(ZONE_KEYS) and system.dns == "built-in":
+            # Before the name server starts: without keys it makes others, which the parent zone does not vouch for.
+            zone_keys.restore(context, system, saved.files[ZONE_KEYS])
+        elif system.dns == "built-in":
+            context.progress("no keys of the zone are in the backup: give the registrar the DS of mailpod dns show")
     except BaseException:
         context.progress("undoing")
         with contextlib.suppress(MailpodError):
@@ -224,7 +241,9 @@ def _write(
     store = context.store
     with store.lock():
         for path, content in saved.files.items():
-            if path not in {"system.toml", KEEPSAKES} and not path.startswith(("accounts/", "deleted/", "nodes/")):
+            if path not in {"system.toml", KEEPSAKES, ZONE_KEYS} and not path.startswith(
+                ("accounts/", "deleted/", "nodes/")
+            ):
                 write_durably(store.folder / path, content, 0o600)
         for account in live:
             store.save_account(account)

@@ -3,11 +3,16 @@
 from collections.abc import Callable
 
 from mailpod.model.errors import MailpodError
-from mailpod.model.records import ChoreDone, System, Tended, now
-from mailpod.services import retention
+from mailpod.model.records import System, Tended, now
+from mailpod.services import chores, retention
 from mailpod.services.backup_care import care
 from mailpod.services.context import Context
-from mailpod.services.reconcile import renew_keys
+from mailpod.services.reconcile import announce, renew_keys
+
+
+def _zone(context: Context) -> None:
+    with context.lock("converge", shared=True):
+        announce(context, strict=True)
 
 
 def _certificates(context: Context) -> None:
@@ -19,6 +24,7 @@ def _certificates(context: Context) -> None:
 
 CHORES: dict[str, Callable[[Context], None]] = {
     "keys": renew_keys,
+    chores.DNS: _zone,
     "certificates": _certificates,
     "guests": retention.end_guests,
     "deleted accounts": retention.end_kept,
@@ -40,20 +46,18 @@ def tend(context: Context) -> Tended:
     if not system.running:
         raise MailpodError("the system is down", f"start it with: mailpod up {system.domain}")
     with context.store.lock("tend"):
-        done = dict(context.store.tended().chores)
         for name, chore in CHORES.items():
-            done[name] = _done(context, chore, done.get(name))
-        tended = Tended(chores={name: done[name] for name in CHORES}, at=now())
-        context.store.save_tended(tended)
+            try:
+                chore(context)
+            except MailpodError as problem:
+                chores.note(context, name, problem)
+            else:
+                chores.note(context, name)
+        with context.store.lock():
+            done = context.store.tended().chores
+            tended = Tended(chores={name: done[name] for name in CHORES}, at=now())
+            context.store.save_tended(tended)
     return tended
-
-
-def _done(context: Context, chore: Callable[[Context], None], before: ChoreDone | None) -> ChoreDone:
-    try:
-        chore(context)
-    except MailpodError as problem:
-        return ChoreDone(last=before.last if before else None, problem=problem.what, hint=problem.hint)
-    return ChoreDone(last=now())
 
 
 def timetable_name(system: System) -> str:

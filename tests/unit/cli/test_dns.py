@@ -1,5 +1,6 @@
 import json
 
+import dns.zone
 from tests.fakes.publisher import Elsewhere
 
 from mailpod.services import dns_publish
@@ -31,6 +32,24 @@ def test_served_elsewhere_it_says_to_whom_to_give_it(mailpod, system):
     shown = mailpod("dns", "show")
     assert "whoever runs them" in shown.err
     assert " NS " not in shown.out
+
+
+def test_with_wildcards_it_is_a_zone_that_new_accounts_do_not_change(mailpod, system):
+    system.up("alice")
+    shown = mailpod("dns", "show", "--wildcards")
+    text = "$ORIGIN example.org.\n$TTL 300\n@ SOA a b 1 2 3 4 5\n@ NS a.example.net.\n" + shown.out
+    zone = dns.zone.from_text(text, relativize=False)
+    assert zone.get_rdataset("*.example.org.", "MX").to_text().endswith("MX 10 mail.example.org.")
+    assert "alice" not in shown.out
+    listed = json.loads(mailpod("dns", "show", "--wildcards", "--json").out)["records"]
+    assert {"*.example.org"} == {one["name"] for one in listed if one["name"].startswith("*")}
+
+
+def test_the_systems_own_zone_has_no_wildcards(mailpod, system):
+    system.dns = "built-in"
+    system.up("alice")
+    for command in ("show", "check"):
+        assert mailpod("dns", command, "--wildcards").code == 2
 
 
 def test_what_cannot_be_published_is_refused(mailpod, system, tmp_path):

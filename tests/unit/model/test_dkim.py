@@ -19,7 +19,7 @@ def test_a_record_is_as_rfc_6376_and_rfc_8463_have_it():
 
 def test_every_key_of_every_domain_is_published():
     old, new = signing_keys(1), signing_keys(2)
-    keys = {"example.org": old.replaced(new, NOW), "alice.example.org": old}
+    keys = {"example.org": old.announced(new), "alice.example.org": old}
     assert [(record.domain, record.selector) for record in records(keys)] == [
         ("example.org", "rsa-2"),
         ("example.org", "ed25519-2"),
@@ -31,13 +31,30 @@ def test_every_key_of_every_domain_is_published():
     assert records({"example.org": old})[0] == DkimRecord("example.org", "rsa-1", old.keys[0].text)
 
 
-def test_new_keys_sign_at_once_and_old_ones_no_more():
-    keys = signing_keys(1).replaced(signing_keys(2), NOW)
-    assert selectors(keys.signing) == ["rsa-2", "ed25519-2"]
+def test_new_keys_sign_once_they_are_let_and_old_ones_no_more():
+    keys = signing_keys(1).announced(signing_keys(2))
+    assert selectors(keys.signing) == ["rsa-1", "ed25519-1"]
+    assert selectors(keys.waiting) == ["rsa-2", "ed25519-2"]
+    assert selectors(keys.current(NOW).keys) == selectors(keys.keys)
+    assert selectors(keys.begun(NOW).signing) == ["rsa-2", "ed25519-2"]
+    assert keys.begun(NOW).waiting == ()
+
+
+def test_newer_keys_take_the_place_of_those_that_have_not_signed():
+    keys = signing_keys(1).announced(signing_keys(2)).announced(signing_keys(3))
+    assert selectors(keys.keys) == ["rsa-3", "ed25519-3", "rsa-1", "ed25519-1"]
+
+
+def test_a_key_is_known_however_its_text_is_cut():
+    key = signing_keys().keys[0]
+    assert key.is_told_by('"v=DKIM1; k=rsa; p=cHVibGlj"')
+    assert key.is_told_by('"v=DKIM1; k=rsa; " "p=cHVi" "bGlj"')
+    assert not key.is_told_by('"v=DKIM1; k=rsa; p="')
 
 
 def test_old_keys_stay_published_for_a_week_since_they_signed_last():
-    twice = signing_keys(1).replaced(signing_keys(2), NOW).replaced(signing_keys(3), NOW + timedelta(days=3))
+    once = signing_keys(1).announced(signing_keys(2)).begun(NOW)
+    twice = once.announced(signing_keys(3)).begun(NOW + timedelta(days=3))
     week = timedelta(days=7)
     assert selectors(twice.current(NOW + week - timedelta(seconds=1)).keys)[2:] == [
         "rsa-2",

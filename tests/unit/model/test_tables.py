@@ -341,8 +341,8 @@ def test_the_names_these_tests_use_can_be_accounts():
 
 
 def test_the_signer_has_the_keys_that_sign_by_domain_in_the_order_of_the_signatures():
-    retired = signing_keys(1).replaced(signing_keys(3), FIRST)
-    tables = render(SYSTEM, (), (), {}, {"example.org": retired, "alice.example.org": signing_keys(2)})
+    rotated = signing_keys(1).announced(signing_keys(3)).begun(FIRST).announced(signing_keys(4))
+    tables = render(SYSTEM, (), (), {}, {"example.org": rotated, "alice.example.org": signing_keys(2)})
     lines = [line.split() for line in tables["rspamd/keys"].splitlines()[1:]]
     assert [line[:2] for line in lines] == [
         ["example.org", "rsa-3"],

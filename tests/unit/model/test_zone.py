@@ -127,3 +127,55 @@ def test_the_operators_own_records_take_the_place_of_ours():
         Record("autoconfig.alice.example.org", "A", "192.0.2.81"),
     ]
     assert set(zone.overridden(ours, own)) == {ours[1], *own}
+
+
+def resolved(records, name, kind):
+    """What a resolver gets, by the rules for wildcards (RFC 4592): the nearest name above that exists decides."""
+    there = {one.name for one in records}
+    exist = there | {".".join(one.split(".")[number:]) for one in there for number in range(one.count("."))}
+    if name not in exist:
+        nearest = name
+        while nearest not in exist:
+            nearest = nearest.partition(".")[2]
+        name = f"*.{nearest}"
+    return found(records, name, kind)
+
+
+ELSEWHERE = SYSTEM.model_copy(update={"dns": "elsewhere"})
+BOB = ALICE.model_copy(update={"name": "bob"})
+
+
+def with_wildcards(*others):
+    base = [
+        *zone.of_system(ELSEWHERE, KEY),
+        *zone.of_keys([DkimRecord("example.org", "rsa-1", "v=DKIM1; p=x")]),
+        *others,
+    ]
+    return [*base, *zone.of_any_account(ELSEWHERE, [ALICE, BOB], others)]
+
+
+def test_a_wildcard_leads_mail_to_every_account():
+    records = with_wildcards()
+    for name in ("alice.example.org", "bob.example.org", "made-tomorrow.example.org"):
+        assert resolved(records, name, "MX") == ["10 mail.example.org."]
+        assert resolved(records, name, "TXT") == ['"v=spf1 a:mail.example.org -all"']
+        assert resolved(records, name, "A") == []
+        # What is there is no policy, so that the organisation's own counts (RFC 7489 section 6.6.3).
+        assert not [one for one in resolved(records, f"_dmarc.{name}", "TXT") if one.startswith('"v=DMARC1')]
+    assert resolved(records, "webmail.example.org", "MX") == []
+
+
+def test_a_wildcard_does_not_count_for_an_account_with_a_name_below_it():
+    records = with_wildcards(
+        Record("www.alice.example.org", "A", "192.0.2.80"), Record("bobby.example.org", "A", "192.0.2.81")
+    )
+    for name in ("alice.example.org", "bob.example.org"):
+        assert resolved(records, name, "MX") == ["10 mail.example.org."]
+        assert resolved(records, name, "TXT") == ['"v=spf1 a:mail.example.org -all"']
+    assert found(records, "bob.example.org", "MX") == []
+
+
+def test_all_records_of_one_account_and_a_wildcard_for_others_go_together():
+    records = [*with_wildcards(), *zone.of_account(ELSEWHERE, ALICE)]
+    for name in ("alice.example.org", "bob.example.org"):
+        assert resolved(records, name, "MX") == ["10 mail.example.org."]

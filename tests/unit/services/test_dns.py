@@ -5,7 +5,7 @@ from tests.fakes.steps import Killed, Steps
 from tests.fakes.system import PASSWORD, FakeSystem
 
 from mailpod.model.errors import InvalidInput, MailpodError
-from mailpod.services import accounts, dns, installation
+from mailpod.services import accounts, chores, dns, installation, secondaries
 from mailpod.services.context import Context
 
 
@@ -37,8 +37,19 @@ def test_a_name_server_that_is_down_keeps_nobody_from_an_account(served):
     accounts.create(served.process(), "bob", PASSWORD)
     assert any("DNS could not be told of bob" in line for line in served.said)
     assert names(served) == {"example.org", "alice.example.org"}
+    assert "could not be told of bob" in served.store.tended().chores[chores.DNS].problem
     installation.apply(served.process())
     served.check_converged()
+    assert not served.store.tended().chores[chores.DNS].problem
+
+
+def test_a_command_that_takes_long_does_not_put_back_an_old_zone(served):
+    slow = served.process()
+    assert slow.system.secondaries == {}
+    secondaries.add(served.process(), "ns2.example.net", ("192.0.2.53",))
+    dns.publish(slow)
+    [zone] = served.world.zones.values()
+    assert zone["example.org", "NS"] == {"ns1.example.org.", "ns2.example.net."}
 
 
 def come_and_go(context: Context) -> None:

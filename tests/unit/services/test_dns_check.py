@@ -79,6 +79,45 @@ def test_what_is_not_there_is_missing(context, resolver):
     assert required == {"MX": True, "DS": False}
 
 
+def test_a_domain_that_is_not_delegated_is_the_registrars_to_delegate(context, resolver):
+    resolver.answers = {}
+    hints = {(one.name, one.kind): one.hint for one in check(context, resolver)}
+    assert hints["example.org", "NS"] == (
+        f"delegate the domain at the registrar, to the name servers ns1.example.org ({ADDRESS})"
+    )
+    assert "is delegated (NS)" in hints["example.org", "MX"]
+    assert not [hint for hint in hints.values() if hint == "see: mailpod dns show"]
+
+
+def test_name_servers_of_somebody_else_alone_are_no_delegation(context, resolver):
+    resolver.answers["example.org", "NS"] = {"ns1.parked.example."}
+    [found] = check(context, resolver)
+    assert (found.kind, found.verdict, found.required) == ("NS", "missing", True)
+    assert found.hint.startswith("delegate the domain at the registrar")
+
+
+def test_served_elsewhere_the_zone_is_the_operators_to_fill(system):
+    context = system.up().process()
+    resolver = FakeResolver(context)
+    del resolver.answers["example.org", "MX"]
+    [mx] = [one for one in check(context, resolver) if one.kind == "MX"]
+    assert mx.hint == "see: mailpod dns show"
+
+
+OTHER = "1 13 2 " + "cd" * 32
+
+
+def test_an_anchor_of_other_keys_alone_cuts_the_domain_off(context, resolver):
+    right = resolver.answers["example.org", "DS"]
+    resolver.answers["example.org", "DS"] = {OTHER}
+    [found] = check(context, resolver)
+    assert (found.kind, found.verdict, found.required) == ("DS", "wrong", True)
+    assert "takes the domain for forged" in found.hint
+    resolver.answers["example.org", "DS"] = right | {OTHER}
+    [found] = check(context, resolver)
+    assert (found.kind, found.verdict, found.required) == ("DS", "wrong", False)
+
+
 def test_mail_that_others_may_take_too_is_wrong(context, resolver):
     resolver.answers["example.org", "MX"].add("20 mx.example.net.")
     [found] = check(context, resolver)

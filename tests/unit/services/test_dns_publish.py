@@ -8,7 +8,7 @@ from tests.fakes.system import PASSWORD
 
 from mailpod.model.errors import InvalidInput
 from mailpod.model.publishing import Way
-from mailpod.services import accounts, dns, dns_publish, installation, proving
+from mailpod.services import accounts, chores, dns, dns_publish, installation, proving, tending
 from mailpod.services.acme import Challenge
 from mailpod.services.lookup import Unknown
 from mailpod.services.nameserver import Silent, sets
@@ -111,6 +111,31 @@ def test_a_provider_that_is_down_keeps_nobody_from_an_account(kept, server):
     server.breaks = False
     installation.apply(kept.process())
     assert server.zone["bob.example.org", "MX"] == {"10 mail.example.org."}
+
+
+def wrong(system):
+    """What `status` says of it."""
+    return system.store.tended().chores[chores.DNS].problem
+
+
+def test_a_provider_that_refuses_is_told_of_until_it_has_taken_everything(kept, server):
+    server.refuses = True
+    installation.apply(kept.process())
+    assert "gandi could not be told: refused" in wrong(kept)
+    assert "gandi could not be told: refused" in tending.tend(kept.process()).chores[chores.DNS].problem
+    assert not kept.store.tended().chores["keys"].problem
+    server.refuses = False
+    for again in (lambda: tending.tend(kept.process()), lambda: dns_publish.publish(kept.process(), server)):
+        again()
+        assert not wrong(kept)
+        chores.note(kept.process(), chores.DNS, Silent("broke off", "try again"))
+
+
+def test_what_is_served_here_by_now_is_not_sent(system, context, server):
+    assert context.system.dns == "elsewhere"
+    installation.up(system.process(), system.planned(dns="built-in"))
+    with pytest.raises(InvalidInput):
+        dns_publish.publish(context, server)
 
 
 def test_names_are_proved_there_and_what_others_prove_stays(kept, server):

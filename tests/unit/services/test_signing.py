@@ -51,13 +51,24 @@ def test_rotated_keys_have_selectors_that_no_key_has_had(keys, monkeypatch):
     keys.rotate("a1")
     after = keys.keys("a1")
     assert len({key.selector for key in after.keys}) == 4
-    assert [key.public for key in after.keys[2:]] == [key.public for key in before.keys]
-    assert not {key.public for key in after.signing} & {key.public for key in before.keys}
+    assert (after.keys[:2], after.keys[2:]) == (after.waiting, before.keys)
+    assert not {key.public for key in after.waiting} & {key.public for key in before.keys}
+    assert after.signing == before.keys
+
+
+def test_keys_that_have_been_replaced_before_they_were_seen_do_not_begin(keys):
+    keys.keys("a1", lambda: signing_keys(1))
+    keys.rotate("a1")
+    keys.begin("a1", signing_keys(2).announced(signing_keys(3)).waiting)
+    assert keys.keys("a1").signing == signing_keys(1).keys
+    keys.begin("a1", keys.keys("a1").waiting)
+    assert keys.keys("a1").signing == keys.keys("a1").keys[:2] != signing_keys(1).keys
 
 
 def test_old_keys_are_forgotten_after_a_week(keys, monkeypatch):
     keys.keys("a1", lambda: signing_keys(1))
     keys.rotate("a1")
+    keys.begin("a1", keys.keys("a1").waiting)
     keys.forget_old("a1")
     assert len(keys.keys("a1").keys) == 4
     monkeypatch.setattr(signing, "now", lambda: now() + timedelta(days=8))

@@ -1,4 +1,5 @@
 import pytest
+from tests.fakes.engine import ZONE_KEYS
 from tests.fakes.steps import Killed, Steps
 from tests.fakes.system import DOMAIN, FakeSystem, counting
 
@@ -65,6 +66,26 @@ def test_a_repository_that_is_called_otherwise_here_is_the_same(there, given, tm
     restore(there, given.model_copy(update={"repository": other}))
     assert not [line for line in backup_care.health(there.process()).problems if "alice" in line or "bob" in line]
     assert depots.former(there.process(), there.store.backup_plan(), Repository.parse(other)) == ()
+
+
+@pytest.mark.parametrize("engine", ["docker", "swarm"])
+def test_the_zone_has_the_keys_that_the_parent_zone_vouches_for(tmp_path, system, engine):
+    system.dns = "built-in"
+    _ = system.up_on_swarm() if engine == "swarm" else system.up()
+    backing_up.set_up(system.process(), str(tmp_path / "depot"), {})
+    backing_up.back_up(system.process())
+    fresh = FakeSystem(tmp_path / "there")
+    fresh.world.depots = system.world.depots
+    restore(fresh, system.store.backup_plan())
+    keys = [one.world.volumes["mailpod-dns"].files[ZONE_KEYS].content for one in (system, fresh)]
+    assert keys[0] == keys[1]
+    fresh.check_converged()
+
+
+def test_a_backup_without_the_zones_keys_is_told(there, given):
+    restore_system(there.process(), given, "", lambda system: planning.adjusted(system, dns="built-in"))
+    assert any("no keys of the zone" in line for line in there.said)
+    there.check_converged()
 
 
 def test_a_swarm_comes_back_on_one_machine(tmp_path, system):

@@ -33,6 +33,7 @@ def test_one_that_fails_keeps_none_of_the_others(system, monkeypatch):
 def test_old_signing_keys_leave_after_their_week(system, monkeypatch):
     system.up("alice")
     dkim.rotate(system.process(), "alice")
+    system.paste()
     tend(system.process())
     assert len(dkim.views(system.process(), "alice")) == 4
     later = now() + timedelta(days=8)
