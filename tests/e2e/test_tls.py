@@ -10,7 +10,7 @@ from tests.e2e.support.engine import execute
 from tests.e2e.support.system import Account, System
 from tests.e2e.support.world import IMAGE
 
-STARTTLS = {143: "imap", 587: "smtp", 4190: "sieve"}
+STARTTLS = {25: "smtp", 143: "imap", 587: "smtp", 4190: "sieve"}
 PROTOCOLS = {"SSLv2": False, "SSLv3": False, "TLS1": False, "TLS1_1": False, "TLS1_2": True, "TLS1_3": True}
 BAD = {"LOW", "MEDIUM", "HIGH", "CRITICAL"}
 
@@ -45,7 +45,7 @@ def check(scanner: Container, host: str, address: str, *ports: int) -> None:
 def test_main_offers_nothing_weak(system: System) -> None:
     assert system.world.container
     name = f"mail.{system.domain}"
-    check(system.world.container, name, system.world.main_address, 143, 443, 465, 587, 993, 4190)
+    check(system.world.container, name, system.world.main_address, 25, 143, 443, 465, 587, 993, 4190)
 
 
 @pytest.fixture
@@ -64,4 +64,5 @@ def neighbour(system: System) -> Iterator[Container]:
 
 
 def test_an_account_offers_nothing_weak(system: System, neighbour: Container, alice: Account) -> None:
-    check(neighbour, alice.fqdn, system.shown(alice)["ipv4"], 465, 587, 993)
+    sieve = (4190,) if system.stack == "dovecot" else ()
+    check(neighbour, alice.fqdn, system.shown(alice)["ipv4"], 143, 465, 587, 993, *sieve)
