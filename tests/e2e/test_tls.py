@@ -41,6 +41,21 @@ def check(scanner: Container, host: str, address: str, *ports: int) -> None:
             assert told[f"cipherlist_{weak}"] == "not offered", port
 
 
+def check_shortly(client: Container, address: str, port: int) -> None:
+    """A port of the same daemons takes TLS 1.2 with a cipher like theirs, no older protocol and no other cipher."""
+    strong = "ECDHE+AESGCM:ECDHE+CHACHA20"
+    others = f"ALL:COMPLEMENTOFALL:!{strong.replace(':', ':!')}"
+    for offer, taken in (
+        (("-tls1_2", "-cipher", strong), True),
+        (("-tls1_2", "-cipher", f"{others}:@SECLEVEL=0"), False),
+        (("-tls1_1", "-cipher", "ALL:@SECLEVEL=0"), False),
+        (("-tls1", "-cipher", "ALL:@SECLEVEL=0"), False),
+    ):
+        program = ("openssl", "s_client", "-starttls", STARTTLS[port], "-connect", f"{address}:{port}", *offer)
+        code, said = execute(client, "sh", "-c", 'exec "$@" < /dev/null', "sh", *program)
+        assert (code == 0) == taken, (port, offer, said)
+
+
 @pytest.mark.once
 def test_main_offers_nothing_weak(system: System) -> None:
     assert system.world.container
@@ -64,5 +79,7 @@ def neighbour(system: System) -> Iterator[Container]:
 
 
 def test_an_account_offers_nothing_weak(system: System, neighbour: Container, alice: Account) -> None:
-    sieve = (4190,) if system.stack == "dovecot" else ()
-    check(neighbour, alice.fqdn, system.shown(alice)["ipv4"], 143, 465, 587, 993, *sieve)
+    address = system.shown(alice)["ipv4"]
+    check(neighbour, alice.fqdn, address, 465, 587, 993)
+    for port in (25, 143, 4190) if system.stack == "dovecot" else (25, 143):
+        check_shortly(neighbour, address, port)
