@@ -6,7 +6,7 @@ from email.message import EmailMessage
 
 import pytest
 from tests.e2e.support.cli import Cli
-from tests.e2e.support.engine import Engine
+from tests.e2e.support.engine import Engine, execute
 from tests.e2e.support.mail import compose, token
 from tests.e2e.support.names import resolving
 from tests.e2e.support.system import Account, System
@@ -100,6 +100,14 @@ def test_mail_goes_both_ways_verified(system: System, peer: System, alice: Accou
     back = system.wait_for(alice, send(peer, carl, alice))
     assert {"spf=pass", "dkim=pass", "dmarc=pass"} <= passed(back, system)
     assert verified(peer, host(system))
+
+
+def test_mail_leaves_by_the_families_that_the_dns_tells(system: System, peer: System) -> None:
+    """The engine may lend IPv6 to a container that has no address there which anybody knows."""
+    asked = ("postmap", "-q", "smtp:", "regexp:/run/families")
+    assert execute(system.main, *asked)[1].split() == ["smtp:"], "its prefix is routed"
+    assert execute(peer.main, *asked)[1].split() == ["smtp4:"], "it has none"
+    assert execute(peer.main, "postconf", "-P", "smtp4/unix/inet_protocols")[1].split()[-1] == "ipv4"
 
 
 @pytest.mark.usefixtures("carl")
