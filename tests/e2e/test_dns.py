@@ -303,6 +303,8 @@ def test_a_check_from_outside_tells_what_is_right_and_what_is_not(system: System
     assert verdicts["outside.test", "25/tcp out"] == "right"
     for port in (25, 465, 587, 993, 80, 443, 53):
         assert verdicts[system.address, f"{system.port(port)}/tcp"] == "right"
+    for port in (25, 443):
+        assert verdicts[system.address, f"{system.port(port)}/tcp certificate"] == "right"
     silent = system.cli.run(
         "dns", "check", "--resolver", system.world.address, "--reach", "nomail.test", "--json"
     ).json()

@@ -41,9 +41,11 @@ def strict(system: System) -> None:
 
 
 def sent_by_its_server(system: System, message: EmailMessage, recipient: str) -> None:
-    """Signed, from an address that its domain names."""
+    """Signed and sealed (ARC, RFC 8617), from an address that its domain names."""
     system.world.give("/tmp", "message", message.as_bytes())
-    code, signed = system.world.run("sh", "-c", f"dkimsign s1 {STRICT} /tmp/strict.key < /tmp/message > /tmp/signed")
+    signing = f"dkimsign s1 {STRICT} /tmp/strict.key < /tmp/message > /tmp/own"
+    sealing = f"arcsign s1 {STRICT} /tmp/strict.key mx.{STRICT} < /tmp/own > /tmp/signed"
+    code, signed = system.world.run("sh", "-c", f"{signing} && {sealing}")
     assert code == 0, signed
     script = f"sendmail -f {ANN} {recipient} < /tmp/signed"
     assert system.world.run("sh", "-c", script)[0] == 0
@@ -71,6 +73,7 @@ def test_who_vouches_for_a_message_is_written_on_it(system: System, alice: Accou
     message["Authentication-Results"] = "mail.club.test; dkim=pass header.d=bank.test"
     message["Authentication-Results"] = "mx.strict.test; none"
     message["Authentication-Results"] = '"MAIL.club.test" 1; spf=pass'
+    message["Authentication-Results"] = "(a;b) mail.club.test; dkim=pass header.d=bank.test"
     sent_by_its_server(system, message, alice.short_address)
     found = results(system.wait_for(alice, word))
     [ours] = [one for one in found if "club.test" in one]
@@ -78,6 +81,7 @@ def test_who_vouches_for_a_message_is_written_on_it(system: System, alice: Accou
     assert "spf=pass" in ours
     assert f"dkim=pass header.d={STRICT}" in ours
     assert "dmarc=pass" in ours
+    assert "arc=pass" in ours
     assert "mx.strict.test; none" in found
 
 

@@ -6,7 +6,7 @@ from email.message import EmailMessage
 
 import pytest
 from tests.e2e.support.cli import Cli
-from tests.e2e.support.engine import Engine
+from tests.e2e.support.engine import Engine, execute
 from tests.e2e.support.mail import compose, token
 from tests.e2e.support.names import resolving
 from tests.e2e.support.system import Account, System
@@ -46,13 +46,23 @@ def host(system: System) -> str:
     return f"mx.{system.domain}"
 
 
-def published(system: System, address: str) -> list[tuple[str, str]]:
-    """The records that its operator is given, with its address outside; the server of them all is the outside's."""
+def published(system: System, address: str, *, keys: bool = True) -> list[tuple[str, str]]:
+    """The records that its operator is given, with its address outside; the server of them all is the outside's.
+
+    Args:
+        keys: with main's, and with a name for main that is signed; else main has its own name, as in its policy.
+    """
     records = system.cli.ok("dns", "show", "--json").json()["records"]
     lines = [(f"{one['name']}.", f"{one['type']} {one['data']}") for one in records]
-    renamed = [(name.replace("mail.", "mx."), data.replace("mail.", "mx.")) for name, data in lines]
-    kept = [(name, data) for name, data in renamed if data.split()[0] not in {"A", "AAAA", "NS"}]
-    return [*kept, (f"{host(system)}.", f"A {address}")]
+    left_out = {"A", "AAAA", "NS"}
+    if keys:
+        lines = [(name.replace("mail.", "mx."), data.replace("mail.", "mx.")) for name, data in lines]
+        hosts = [host(system)]
+    else:
+        left_out.add("TLSA")
+        hosts = [f"{name}.{system.domain}" for name in ("mail", "mta-sts")]
+    kept = [(name, data) for name, data in lines if data.split()[0] not in left_out]
+    return [*kept, *((f"{name}.", f"A {address}") for name in hosts)]
 
 
 @pytest.fixture(scope="module")
@@ -77,19 +87,27 @@ def passed(message: EmailMessage, by: System) -> set[str]:
     return {word.strip().split()[0] for line in own for word in line.split(";")[1:]}
 
 
-def verified(system: System, other: System) -> bool:
-    """Whether main was sure of the other's main by DANE."""
-    return f"Verified TLS connection established to {host(other)}[" in system.main.logs().decode(errors="replace")
+def verified(system: System, name: str) -> bool:
+    """Whether main was sure of the host of that name."""
+    return f"Verified TLS connection established to {name}[" in system.main.logs().decode(errors="replace")
 
 
 def test_mail_goes_both_ways_verified(system: System, peer: System, alice: Account, carl: Account) -> None:
     """SPF, DKIM and DMARC pass, and the sender has verified the receiver's key (DANE)."""
     there = peer.wait_for(carl, send(system, alice, carl))
     assert {"spf=pass", "dkim=pass", "dmarc=pass"} <= passed(there, peer)
-    assert verified(system, peer)
+    assert verified(system, host(peer))
     back = system.wait_for(alice, send(peer, carl, alice))
     assert {"spf=pass", "dkim=pass", "dmarc=pass"} <= passed(back, system)
-    assert verified(peer, system)
+    assert verified(peer, host(system))
+
+
+def test_mail_leaves_by_the_families_that_the_dns_tells(system: System, peer: System) -> None:
+    """The engine may lend IPv6 to a container that has no address there which anybody knows."""
+    asked = ("postmap", "-q", "smtp:", "regexp:/run/families")
+    assert execute(system.main, *asked)[1].split() == ["smtp:"], "its prefix is routed"
+    assert execute(peer.main, *asked)[1].split() == ["smtp4:"], "it has none"
+    assert execute(peer.main, "postconf", "-P", "smtp4/unix/inet_protocols")[1].split()[-1] == "ipv4"
 
 
 @pytest.mark.usefixtures("carl")
@@ -97,3 +115,33 @@ def test_posttls_finger_verifies_the_key_that_dns_show_gives(system: System, pee
     code, said = system.world.run("posttls-finger", "-c", "-l", "dane", "-L", "summary", peer.domain)
     assert code == 0, said
     assert f"Verified TLS connection established to {host(peer)}[" in said, said
+
+
+@pytest.fixture
+def policies(system: System, peer: System, carl: Account) -> Iterator[None]:
+    """All trust the authority of each, so that each insists on being verified; no keys are in the DNS."""
+    world, both = system.world, (system, peer)
+    files = [one.cli.state / "trust" / "authorities.pem" for one in both]
+    for file in files:
+        file.write_text("".join(one.authority.read_text() for one in both))
+    for one in both:
+        one.apply()
+    there = str(world.ipv4_subnet[5])
+    world.serve(*published(system, world.main_address, keys=False), *published(peer, there, keys=False))
+    yield
+    for file in files:
+        file.unlink()
+    system.apply()
+
+
+@pytest.mark.usefixtures("policies")
+def test_without_keys_in_the_dns_each_verifies_the_other_by_its_policy(
+    system: System, peer: System, alice: Account, carl: Account
+) -> None:
+    """MTA-STS in mode `enforce` (RFC 8461), both ways; in mode `testing` a server is not verified."""
+    there = peer.wait_for(carl, send(system, alice, carl))
+    assert {"spf=pass", "dkim=pass", "dmarc=pass"} <= passed(there, peer)
+    assert verified(system, f"mail.{peer.domain}")
+    back = system.wait_for(alice, send(peer, carl, alice))
+    assert {"spf=pass", "dkim=pass", "dmarc=pass"} <= passed(back, system)
+    assert verified(peer, f"mail.{system.domain}")

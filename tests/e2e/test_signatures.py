@@ -104,6 +104,8 @@ def test_what_leaves_does_not_tell_where_its_sender_was(system: System, alice: A
     message = system.world.wait_for(word)
     arrival, *earlier = [str(line) for line in message.get_all("Received", [])]
     assert "by mx.outside.test" in arrival
+    # The name that main says it has is the one that the DNS knows it by (RFC 5321 section 4.1.4).
+    assert arrival.startswith("from mail.club.test (")
     assert earlier
     assert all(re.match(r"by (mail|alice)\.club\.test \(Postfix\) with \w+ id \w+; ", line) for line in earlier), (
         earlier

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from email.message import EmailMessage
 
 import pytest
-from tests.e2e.support.engine import LABEL_ROLE, put_file
+from tests.e2e.support.engine import LABEL_ROLE, execute, put_file
 from tests.e2e.support.mail import compose, token
 from tests.e2e.support.system import Account, System
 from tests.e2e.support.wait import until
@@ -57,6 +57,21 @@ def test_a_virus_that_an_account_sends_comes_back_to_its_owner(system: System, a
     assert "holds a virus" in report.as_string()
     with system.mailbox(bob) as mailbox:
         assert not mailbox.count(word)
+
+
+def test_a_virus_does_not_leave_as_what_has_no_sender(system: System, alice: Account) -> None:
+    """Only a report may hold one, and tell ours alone."""
+    container = system.engine.account(alice.name)
+    message = infected(alice.short_address, "erin@outside.test", token()).as_string()
+    script = "printf %s \"$1\" | sendmail -f '' erin@outside.test"
+    code, said = execute(container, "sh", "-c", script, "sh", message.replace("\r\n", "\n"), user="box")
+    assert code == 0, said
+
+    def refused() -> bool:
+        lines = container.logs().splitlines()
+        return any(b"to=<erin@outside.test>" in line and b"holds a virus" in line for line in lines)
+
+    until(refused, "a refusal")
 
 
 def test_other_mail_flows_with_the_scanner_or_without(system: System, alice: Account) -> None:

@@ -5,7 +5,9 @@ import socket
 import ssl
 
 import pytest
+from tests.e2e.support.engine import execute
 from tests.e2e.support.system import System
+from tests.e2e.support.wait import until
 from tests.e2e.support.web import Answer, ask
 
 pytestmark = pytest.mark.once
@@ -92,9 +94,20 @@ def test_the_policy_for_mail_servers_has_a_host_of_its_own(system: System) -> No
     assert fields == {"version": "STSv1", "mode": "testing", "mx": f"mail.{system.domain}", "max_age": "86400"}
 
 
-def test_who_watches_learns_that_it_answers_and_nothing_else(system: System) -> None:
-    answer = ask(system, f"https://webmail.{system.domain}/healthz")
-    assert (answer.status, answer.body) == (200, "ok\n")
+def test_who_watches_learns_whether_all_of_main_answers_and_nothing_else(system: System) -> None:
+    def told() -> tuple[int, str]:
+        """As the engine has main looked at every 30 seconds."""
+        execute(system.main, "/usr/lib/mailpod/health", "2")
+        answer = ask(system, f"https://webmail.{system.domain}/healthz")
+        return answer.status, answer.body
+
+    assert told() == (200, "ok\n")
+    execute(system.main, "s6-svc", "-wD", "-d", "/run/service/postfix")
+    try:
+        assert told() == (503, "not everything answers\n")
+    finally:
+        execute(system.main, "s6-svc", "-u", "/run/service/postfix")
+    until(lambda: told() == (200, "ok\n"), "main to be well again", 40)
 
 
 def test_search_engines_are_to_stay_out(system: System) -> None:

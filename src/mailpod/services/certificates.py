@@ -13,6 +13,7 @@ from pathlib import Path
 
 import tomli_w
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import BaseModel
@@ -96,8 +97,15 @@ class Certificates:
 
 def shown(certificate: Certificate, system: System) -> str:
     """The key and the certificates to serve, PEM: those of an ACME server while they hold, else of the authority."""
-    public = system.acme_email and certificate.chain and not expired(certificate)
-    return certificate.key + (certificate.chain if public else certificate.own)
+    return certificate.key + _chain(certificate, system)
+
+
+def _chain(certificate: Certificate, system: System) -> str:
+    return certificate.chain if _is_of_acme(certificate, system) else certificate.own
+
+
+def _is_of_acme(certificate: Certificate, system: System) -> bool:
+    return bool(system.acme_email and certificate.chain) and not expired(certificate)
 
 
 def key_digest(certificate: Certificate) -> str:
@@ -134,11 +142,27 @@ def expired(certificate: Certificate) -> bool:
     return leaf(certificate.chain).not_valid_after_utc <= now()
 
 
-def is_public(certificate: Certificate, system: System) -> bool:
-    """Whether everybody trusts what main shows others for its mail host and its policy host."""
-    if not system.acme_email or system.acme_ca or not certificate.chain or expired(certificate):
+def is_public(certificate: Certificate, system: System, trusted: str = "") -> bool:
+    """Whether everybody trusts what main shows others for its mail host and its policy host.
+
+    Args:
+        trusted: authorities that everybody has beside the public ones where this system is, PEM.
+    """
+    chain = x509.load_pem_x509_certificates(_chain(certificate, system).encode())
+    if not {f"mail.{system.domain}", f"mta-sts.{system.domain}"} <= set(names_of(chain[0])):
         return False
-    return {f"mail.{system.domain}", f"mta-sts.{system.domain}"} <= set(names_of(leaf(certificate.chain)))
+    if _is_of_acme(certificate, system) and not system.acme_ca:
+        return True
+    known = x509.load_pem_x509_certificates(trusted.encode()) if trusted else []
+    return any(_issued(chain[-1], authority) for authority in known)
+
+
+def _issued(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
 
 
 def renewal(certificate: x509.Certificate) -> datetime:

@@ -177,8 +177,9 @@ class Context:
     def is_public(self) -> bool:
         """Whether everybody trusts the certificate that main shows others, and may insist on it."""
         from mailpod.services.certificates import is_public
+        from mailpod.services.resolving import authorities
 
-        return is_public(self.main_certificate, self.system)
+        return is_public(self.main_certificate, self.system, authorities(self.store))
 
     @property
     def main_fingerprint(self) -> str:

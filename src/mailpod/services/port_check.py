@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mailpod.model import layout
 from mailpod.model.records import DNS_PORT, PORTS, System
 from mailpod.model.tables import system_host
+from mailpod.services import certificate_check
 from mailpod.services.dialling import Dial, reason
 from mailpod.services.findings import Finding
 
@@ -33,8 +34,10 @@ def asked(system: System, resolver: "Resolver", dial: Dial, reach: str) -> Itera
     for address in layout.nameserver_addresses(system) if system.dns == "built-in" else ():
         port = system.dns_port() if "." in address else DNS_PORT
         yield partial(_open, dial, address, port, required=True)
+    yield from certificate_check.asked(system, resolver, dial)
     if system.relay_host:
         yield partial(_to_relay_host, system, dial)
+        yield partial(_named, system, resolver)
     else:
         yield partial(_outward, resolver, dial, reach)
 
@@ -84,6 +87,31 @@ def _to_relay_host(system: System, dial: Dial) -> Finding:
     host, port = system.relay_host, system.relay_port
     hint = f"see that {host} takes mail from here; it was named with: mailpod up --relay-host"
     return _reached(dial, host, host, port, f"{port}/tcp out", hint, greeted=port != PORTS["submissions"])
+
+
+def _named(system: System, resolver: "Resolver") -> Finding:
+    """Whether the domain lets others than main send for it (SPF); what addresses that host has is not known here."""
+    from mailpod.services.lookup import Unknown
+
+    host = system.relay_host
+    wanted = (f"what {host} sends from",)
+    found = partial(Finding, system.domain, "TXT (SPF)", wanted=wanted, required=False)
+    try:
+        texts = [one.replace('" "', "").strip('"') for one in resolver.ask(system.domain, "TXT")]
+    except Unknown as problem:
+        return found(verdict="unknown", found=(), hint=str(problem))
+    policies = tuple(one for one in texts if one.lower().startswith("v=spf1"))
+    if any(set(one.lower().split()[1:]) - _only_main(system) for one in policies):
+        return found(verdict="right", found=policies)
+    hint = (
+        f"mail leaves through {host}, and SPF names main alone: add what its provider says, as include:NAME, for the "
+        "domain and each account's subdomain, in dns/records.zone; see docs/operator.md, Relay host"
+    )
+    return found(verdict="missing", found=policies, hint=hint)
+
+
+def _only_main(system: System) -> set[str]:
+    return {f"a:{system_host(system)}", "-all", "~all", "?all"}
 
 
 def _reached(dial: Dial, name: str, address: str, port: int, kind: str, hint: str, *, greeted: bool = True) -> Finding:

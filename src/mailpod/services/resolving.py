@@ -41,13 +41,13 @@ def tables(store: Store, system: System) -> dict[str, str]:
     Raises:
         InvalidInput: a file of the operator's holds something else.
     """
-    return resolving.render(system, _anchors(store), _authorities(store))
+    return resolving.render(system, _anchors(store), authorities(store))
 
 
 def check(store: Store) -> None:
     """Refuse what the operator wants trusted, if it is something else; raises like `tables`."""
     _anchors(store)
-    _authorities(store)
+    authorities(store)
 
 
 def resolver(context: Context, *, runs: bool) -> Resolver:
@@ -100,7 +100,8 @@ def _anchors(store: Store) -> list[str] | None:
     return [f"{rrset.name} {rrset.rdtype.name} {data}" for rrset in found for data in rrset]
 
 
-def _authorities(store: Store) -> str:
+def authorities(store: Store) -> str:
+    """The authorities that the operator wants trusted beside the public ones, PEM; raises like `tables`."""
     path = store.folder / "trust" / "authorities.pem"
     if not path.exists():
         return ""

@@ -1,8 +1,13 @@
 """What is said of the public DNS."""
 
-import pytest
+from datetime import timedelta
 
-from mailpod.services import dns, dns_check, installation, lookup
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from mailpod.model.records import now
+from mailpod.services import certificate_check, certificates, dns, dns_check, installation, lookup
+from mailpod.services.keys import new_key
 from mailpod.services.lookup import Unknown, canonical
 
 ADDRESS = "198.51.100.7"
@@ -51,6 +56,13 @@ class FakePorts:
     def __init__(self):
         self.said = {(ADDRESS, 25): "220 mail.example.org ESMTP", ("192.0.2.25", 25): "220 a.example.net ESMTP"}
         self.silent = set()
+        self.shown = {}
+
+    def certificate(self, address, port, *, starttls=False):
+        assert starttls == (port == 25)
+        if (address, port) in self.silent:
+            raise TimeoutError
+        return self.shown[port]
 
     def __call__(self, address, port, *, greeted=False):
         if (address, port) in self.silent:
@@ -58,8 +70,14 @@ class FakePorts:
         return self.said[address, port] if greeted else ""
 
 
+def of_main(context):
+    return certificates.leaf(certificates.shown(context.main_certificate, context.system))
+
+
 def check(context, resolver, ports=None):
-    found = dns_check.check(context, resolver, ports or FakePorts())
+    ports = ports or FakePorts()
+    ports.shown = dict.fromkeys((25, 443), of_main(context).public_bytes(Encoding.DER)) | ports.shown
+    found = dns_check.check(context, resolver, ports)
     return [one for one in found if one.verdict != "right"]
 
 
@@ -167,6 +185,7 @@ def test_ports_that_nobody_reaches_are_missing(context, resolver):
         (ADDRESS, "25/tcp", "missing", ("no answer",), True),
         (ADDRESS, "993/tcp", "missing", ("no answer",), False),
         (ADDRESS, "53/tcp", "missing", ("no answer",), True),
+        (ADDRESS, "25/tcp certificate", "unknown", (), False),
     ]
     assert f"nc -vz {ADDRESS} 25" in found[0].hint
 
@@ -193,9 +212,57 @@ def test_where_all_leaves_through_a_relay_host_that_one_is_tried(system, context
     context.adopt(context.system.model_copy(update={"relay_host": "192.0.2.99", "relay_port": 465}))
     ports = FakePorts()
     ports.silent = {("192.0.2.25", 25)}
-    assert amiss(context, resolver, ports) == []
+    resolver.answers["example.org", "TXT"] = {'"v=spf1 a:mail.example.org include:example.net -all"'}
+    assert ("192.0.2.99", "465/tcp out", "missing") not in amiss(context, resolver, ports)
     ports.silent = {("192.0.2.99", 465)}
-    assert amiss(context, resolver, ports) == [("192.0.2.99", "465/tcp out", "missing")]
+    assert ("192.0.2.99", "465/tcp out", "missing") in amiss(context, resolver, ports)
+
+
+def test_that_spf_does_not_name_the_relay_host_is_told_until_it_names_more_than_main(context, resolver):
+    context.adopt(context.system.model_copy(update={"relay_host": "smtp.example.net", "relay_port": 465}))
+    [found] = check(context, resolver)
+    assert (found.name, found.kind, found.verdict, found.required) == ("example.org", "TXT (SPF)", "missing", False)
+    assert "smtp.example.net" in found.hint
+    assert "records.zone" in found.hint
+    more = '"v=spf1 a:mail.example.org " "include:spf.example.net -all"'
+    resolver.answers["example.org", "TXT"] = {more, '"another text"'}
+    assert ("example.org", "TXT (SPF)", "missing") not in amiss(context, resolver)
+    resolver.silent = {("example.org", "TXT")}
+    assert ("example.org", "TXT (SPF)", "unknown") in amiss(context, resolver)
+
+
+def test_a_certificate_that_is_over_is_told_for_both_ports(context, resolver, monkeypatch):
+    monkeypatch.setattr(certificate_check, "now", lambda: now() + timedelta(days=40000))
+    first, second = check(context, resolver)
+    assert {first.kind, second.kind} == {"25/tcp certificate", "443/tcp certificate"}
+    assert (first.name, first.verdict, first.required) == (ADDRESS, "wrong", False)
+    assert "mailpod apply" in first.hint
+    assert first.found[0].startswith("valid until ")
+
+
+def test_a_key_that_the_dns_does_not_name_is_told_and_breaks_mail(context, resolver):
+    ports = FakePorts()
+    other = context.keys.certify(new_key(), ("mail.example.org",))
+    ports.shown = {25: certificates.leaf(other).public_bytes(Encoding.DER)}
+    [found] = check(context, resolver, ports)
+    assert (found.name, found.kind, found.verdict, found.required) == (ADDRESS, "25/tcp certificate", "wrong", True)
+    assert set(found.wanted) == resolver.answers["_25._tcp.mail.example.org", "TLSA"]
+    assert found.found[0].startswith("3 1 1 ")
+    resolver.silent = {("_25._tcp.mail.example.org", "TLSA")}
+    assert ports.shown
+    assert {one.kind for one in check(context, resolver, ports)} == {"TLSA"}
+
+
+def test_a_certificate_of_somebody_else_is_told_and_none_is_not_known(context, resolver):
+    ports = FakePorts()
+    router = context.keys.certify(new_key(), ("router.example.net",))
+    ports.shown = {25: b"", 443: certificates.leaf(router).public_bytes(Encoding.DER)}
+    assert amiss(context, resolver, ports) == [
+        (ADDRESS, "25/tcp certificate", "wrong"),
+        (ADDRESS, "443/tcp certificate", "wrong"),
+    ]
+    ports.silent = {(ADDRESS, 443)}
+    assert (ADDRESS, "443/tcp certificate", "unknown") in amiss(context, resolver, ports)
 
 
 def test_signatures_lead_to_the_root_or_it_is_told_why_not(context, resolver):

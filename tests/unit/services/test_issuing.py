@@ -22,7 +22,9 @@ from mailpod.services import (
 from mailpod.services.acme import Unusable
 from mailpod.services.acme_options import AcmeOptions, planned
 from mailpod.services.issuing import issue_due, issue_for, renew
+from mailpod.services.keys import Keys
 from mailpod.services.lookup import Unknown
+from mailpod.store import Store
 
 SERVER = "https://acme.test/directory"
 CHALLENGE = ("_acme-challenge.alice.example.org", "TXT")
@@ -109,6 +111,21 @@ def test_others_are_told_to_insist_on_a_public_one_and_not_on_another(served):
     insists, after = published()
     assert insists
     assert after != before
+
+
+def test_who_says_that_others_trust_an_authority_of_his_own_may_insist_too(served):
+    """Where it is in the file of those that main trusts outside."""
+    asking(served)
+    context = served.process()
+    assert not context.is_public
+    folder = context.store.folder / "trust"
+    folder.mkdir()
+    (folder / "authorities.pem").write_text(Keys(Store(folder / "other"), "example.net").authority())
+    assert not context.is_public
+    (folder / "authorities.pem").write_text(context.keys.authority())
+    assert context.is_public
+    installation.apply(context)
+    assert "mode: enforce" in served.tables()["web/mta-sts.txt"]
 
 
 def test_no_account_gets_what_is_anothers(served):
