@@ -10,7 +10,7 @@ from mailpod.model.backup import SYSTEM
 from mailpod.model.depot import LOCKED, DepotError
 from mailpod.model.errors import InvalidInput, MailpodError, NotFound
 from mailpod.model.records import now
-from mailpod.services import accounts, backing_up, backup_care, freezing, installation, snapshots
+from mailpod.services import accounts, backing_up, backup_care, depots, freezing, installation, snapshots
 
 
 @pytest.fixture
@@ -113,6 +113,24 @@ def test_what_cannot_be_a_repository_is_refused_before_anything_is_touched(here,
     with pytest.raises(InvalidInput):
         backing_up.set_up(here.process(), repository, {})
     assert here.state().folder == before.folder
+
+
+@pytest.mark.parametrize(
+    ("repository", "hint"),
+    [
+        ("s3:https://s3.example/mail", "see that https://s3.example can be reached, and what these keys may do there"),
+        ("sftp:backup@nas.example:/mail", "let this key in at nas.example, as backup: ssh-ed25519 "),
+    ],
+)
+def test_one_that_lets_nobody_in_is_not_taken_and_what_could_is_said(here, monkeypatch, repository, hint):
+    monkeypatch.setattr(depots, "host_keys", lambda where: f"{where.host} ssh-ed25519 AAAA\n")
+    before = here.store.backup_plan().repository
+    steps = Steps()
+    steps.break_down("engine at_depot snapshots", DepotError("access denied", "see that it can be reached", 1))
+    with pytest.raises(MailpodError, match="access denied") as refused:
+        backing_up.set_up(here.process(steps), repository, {"s3_id": "id", "s3_secret": "secret"})
+    assert refused.value.hint.startswith(hint)
+    assert here.store.backup_plan().repository == before
 
 
 def test_not_into_the_state_folder(here):
