@@ -1,28 +1,22 @@
-"""Backups: taken while mail flows, read back as another account, a folder, a message, or a whole system."""
+"""Backups in a folder: read back in an account's own place, and as a whole system."""
 
-import imaplib
 import re
 import secrets
 import shutil
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
 from tests.e2e.support.cli import Cli
-from tests.e2e.support.engine import Engine, execute
+from tests.e2e.support.engine import Engine
 from tests.e2e.support.mail import Mailbox, imap
 from tests.e2e.support.names import resolving
 from tests.e2e.support.system import Account, System
-from tests.e2e.support.traffic import Traffic
-from tests.e2e.support.wait import until
 from tests.e2e.support.zone import ask
 from tests.ports import free_port_base
-
-MANY = 200
 
 
 @pytest.fixture(scope="module")
@@ -33,34 +27,6 @@ def depot(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     yield folder
     (system.cli.state / "secrets" / "backup.toml").unlink()
     shutil.rmtree(system.cli.state / "backups", ignore_errors=True)
-
-
-def prefix(mailbox: Mailbox) -> str:
-    """What names of folders begin with."""
-    return "INBOX." if "INBOX.Sent" in mailbox.folders() else ""
-
-
-@contextmanager
-def flagging(system: System, account: Account) -> Iterator[None]:
-    """Meanwhile a client sets and takes away the flags of all messages, which renames their files all the time."""
-    done = threading.Event()
-
-    def run() -> None:
-        while not done.is_set():
-            # Courier ends its sessions when it has stood still for a moment.
-            with suppress(imaplib.IMAP4.error, OSError), system.mailbox(account) as mailbox:
-                mailbox.session.select("INBOX")
-                while not done.is_set():
-                    for sign in "+-":
-                        mailbox.session.store("1:*", f"{sign}FLAGS.SILENT", r"(\Flagged)")
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join(60)
 
 
 @contextmanager
@@ -74,56 +40,6 @@ def flipped(repository: Path) -> Iterator[None]:
         yield
     finally:
         pack.write_bytes(whole)
-
-
-def has(system: System, account: Account, words: list[str]) -> bool:
-    """Whether all of these messages are in its inbox."""
-    with suppress(imaplib.IMAP4.error), system.mailbox(account) as mailbox:
-        return set(words) <= set(mailbox.words())
-    return False
-
-
-def test_what_was_acknowledged_before_it_began_is_in_it(system: System, depot: Path) -> None:
-    """While mail comes in and flags change without a pause, none that was there is missing; a folder comes back too."""
-    account = system.create("kept")
-    with system.mailbox(account) as mailbox:
-        box = mailbox.session
-        work = prefix(mailbox) + "Work"
-        box.create(work)
-        for number in range(MANY):
-            box.append("INBOX", "", "", f"Subject: old{number}\r\nMessage-ID: <old{number}@test>\r\n\r\nx\r\n".encode())
-        box.append(work, "", "", b"Subject: report\r\nMessage-ID: <report@test>\r\n\r\nx\r\n")
-    # What its filter has learned.
-    container = system.engine.account(account.name)
-    execute(container, "s6-setuidgid", "box", "sh", "-c", "mkdir -p /data/junk/now && echo word >/data/junk/now/good")
-    traffic = Traffic(system, [account.address], messages=20)
-    with flagging(system, account), traffic.flowing_on():
-        before = list(traffic.acknowledged)
-        # What main still has is not in an account's backup.
-        until(partial(has, system, account, before), "what was acknowledged", 40, every=0.2)
-        system.cli.ok("backup", account.name)
-    assert execute(container, "test", "-e", "/data/snapshot")[0] == 1, "what was laid out is gone"
-
-    system.cli.ok("account", "restore", account.name, "--as", "again")
-    assert execute(system.engine.account("again"), "cat", "/data/junk/now/good", user="box")[1] == "word\n"
-    again = Account("again", "box@again.club.test", "again@club.test", "again.club.test", account.password)
-    with system.mailbox(again) as mailbox:
-        wanted = {f"old{number}" for number in range(MANY)} | set(before)
-        until(lambda: wanted <= set(mailbox.words()), "every message that was there", 20, every=0.5)
-        words = mailbox.words()
-        assert len(words) == len(set(words)), "none twice"
-        assert mailbox.words(prefix(mailbox) + "Work") == ["report"]
-
-    # A message that its owner has deleted, and a folder.
-    with system.mailbox(account) as mailbox:
-        mailbox.session.delete(prefix(mailbox) + "Work")
-    said = system.cli.ok("account", "restore", account.name, "--folder", "Work", "--json").json()
-    assert (said["folder"], said["messages"]) == ("Restored", 1)
-    assert system.cli.ok("account", "restore", account.name, "--message-id", "<old7@test>", "--json").json()["messages"]
-    with system.mailbox(account) as mailbox:
-        restored = prefix(mailbox) + "Restored"
-        assert sorted(mailbox.words(restored)) == ["old7", "report"]
-        assert any(restored in line.decode() for line in mailbox.session.lsub()[1])
 
 
 @pytest.mark.once

@@ -56,11 +56,13 @@ def set_up(context: Context, repository: str, changes: dict[str, object]) -> Bac
     try:
         depots.written(context, depots.of(context, SYSTEM, wanted), "snapshots")
     except DepotError as problem:
-        if where.kind != "sftp" or problem.exit_code != 1:
+        if where.kind == "folder" or problem.exit_code != 1:
             raise
-        raise MailpodError(
-            problem.what, f"let this key in at {where.host}, as {where.user}: {wanted.ssh_public}"
-        ) from problem
+        hints = {
+            "sftp": f"let this key in at {where.host}, as {where.user}: {wanted.ssh_public}",
+            "s3": f"see that {where.host} can be reached, and what these keys may do there",
+        }
+        raise MailpodError(problem.what, hints[where.kind]) from problem
     context.store.save_backup_plan(wanted)
     return wanted
 

@@ -125,6 +125,24 @@ def test_what_cannot_be_a_repository_is_refused_before_anything_is_touched(here,
     assert here.state().folder == before.folder
 
 
+@pytest.mark.parametrize(
+    ("repository", "hint"),
+    [
+        ("s3:https://s3.example/mail", "see that https://s3.example can be reached, and what these keys may do there"),
+        ("sftp:backup@nas.example:/mail", "let this key in at nas.example, as backup: ssh-ed25519 "),
+    ],
+)
+def test_one_that_lets_nobody_in_is_not_taken_and_what_could_is_said(here, monkeypatch, repository, hint):
+    monkeypatch.setattr(depots, "host_keys", lambda where: f"{where.host} ssh-ed25519 AAAA\n")
+    before = here.store.backup_plan().repository
+    steps = Steps()
+    steps.break_down("engine at_depot snapshots", DepotError("access denied", "see that it can be reached", 1))
+    with pytest.raises(MailpodError, match="access denied") as refused:
+        backing_up.set_up(here.process(steps), repository, {"s3_id": "id", "s3_secret": "secret"})
+    assert refused.value.hint.startswith(hint)
+    assert here.store.backup_plan().repository == before
+
+
 def test_not_into_the_state_folder(here):
     with pytest.raises(InvalidInput, match="in the state folder"):
         backing_up.set_up(here.process(), str(here.folder / "backup"), {})
