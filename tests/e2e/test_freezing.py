@@ -12,6 +12,7 @@ from tests.e2e.support.shell import Ssh
 from tests.e2e.support.system import Account, System
 from tests.e2e.support.wait import until
 
+
 @pytest.fixture(scope="module")
 def ssh(system: System, tmp_path_factory: pytest.TempPathFactory) -> Ssh:
     return Ssh(system, tmp_path_factory.mktemp("suspect"))
@@ -89,7 +90,7 @@ def test_an_account_is_cut_off_and_goes_on(system: System, suspect: Account, ali
 
 
 def test_what_it_took_just_before_lies_there_once_after_the_thaw(system: System, suspect: Account) -> None:
-    """It is ended between its copy on disk and main's reading of "250": main keeps its own, on hold, and hands it in again."""
+    """It is ended between its copy on disk and main's reading of "250": main hands its own in again, from hold."""
 
     def in_queue(script: str) -> str:
         code, said = execute(system.main, "sh", "-c", f"cd /data/spool/postfix && {script}", user="postfix")
@@ -111,9 +112,9 @@ def test_what_it_took_just_before_lies_there_once_after_the_thaw(system: System,
     other = system.post(suspect.short_address)
     until(lambda: len(system.held(own)) == 2, "two messages on hold")
     system.cli.ok("account", "thaw", suspect.name)
+    container = system.engine.account(suspect.name)
     system.wait_for(suspect, other)
     until(lambda: not system.waiting(own), "nothing that waits in main")
-    queue = system.engine.account(suspect.name)
-    until(lambda: execute(queue, "postqueue", "-j") == (0, ""), "nothing that waits in the account")
+    until(lambda: execute(container, "postqueue", "-j") == (0, ""), "nothing that waits in the account")
     with system.mailbox(suspect) as mailbox:
         assert (mailbox.count(word), mailbox.count(other)) == (1, 1)
