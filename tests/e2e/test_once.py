@@ -217,13 +217,11 @@ def test_a_copy_that_comes_while_another_is_delivered_waits_for_it(system: Syste
     word = system.post(box.account.address)
     (copy,) = until(lambda: box.files(word), "a message under way")
     again = in_another_minute(box.shell(f"cat {copy}"))
-    box.shell(f"""
-        printf %s {shlex.quote(again)} | procmail -t -a '' -a {box.account.fqdn} &
-        until [ $(cat /proc/[0-9]*/comm | grep -cx procmail) = 2 ]; do sleep 0.1; done
-        sleep 0.5
-        rm busy
-        wait""")
+    box.shell(f"printf %s {shlex.quote(again)} | procmail -t -a '' -a {box.account.fqdn} >/dev/null 2>&1 &")
+    until(lambda: re.search("^[?] ", box.shell("cat procmail.log"), re.MULTILINE), "one that asks")
+    box.shell("rm busy")
     until(lambda: not box.queue(), "an empty queue")
+    until(lambda: "procmail" not in box.shell("cat /proc/[0-9]*/comm 2>/dev/null || :").split(), "the end of both")
     assert len(box.files(word)) == 2
     assert copy in box.files(word)
 
