@@ -6,13 +6,11 @@ import subprocess
 import time
 
 import pytest
-from tests.e2e.support.engine import facts
+from tests.e2e.support.engine import execute, facts
 from tests.e2e.support.mail import compose, token
 from tests.e2e.support.shell import Ssh
 from tests.e2e.support.system import Account, System
 from tests.e2e.support.wait import until
-
-pytestmark = pytest.mark.once
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +36,7 @@ def runs(system: System, account: Account) -> bool:
     return bool(facts(system.engine.account(account.name))["State"]["Running"])
 
 
+@pytest.mark.once
 def test_an_account_is_cut_off_and_goes_on(system: System, suspect: Account, alice: Account, ssh: Ssh) -> None:
     system.wait_for(suspect, system.post(suspect.short_address))
     outside, own = "later@outside.test", suspect.address.partition("@")[2]
@@ -88,3 +87,34 @@ def test_an_account_is_cut_off_and_goes_on(system: System, suspect: Account, ali
     ssh.ok(suspect, "true")
     assert "Come back later" in until(lambda: "".join(system.waiting(outside)), "another try", 40)
     system.main.exec_run(["postsuper", "-d", "ALL", "deferred"])
+
+
+def test_what_it_took_just_before_lies_there_once_after_the_thaw(system: System, suspect: Account) -> None:
+    """It is ended between its copy on disk and main's reading of "250": main hands its own in again, from hold."""
+
+    def in_queue(script: str) -> str:
+        code, said = execute(system.main, "sh", "-c", f"cd /data/spool/postfix && {script}", user="postfix")
+        assert code == 0, said
+        return said
+
+    own = suspect.address.partition("@")[2]
+    container = system.engine.account(suspect.name)
+    container.pause()
+    word = system.post(suspect.short_address)
+    copy = until(lambda: in_queue("find active -type f -printf %f"), "a message under way")
+    in_queue(f"cp -p active/{copy} /tmp")
+    container.unpause()
+    system.wait_for(suspect, word)
+
+    system.cli.ok("account", "freeze", suspect.name)
+    in_queue(f"mv /tmp/{copy} incoming")
+    until(lambda: execute(system.main, "postkick", "public", "qmgr", "I")[0] == 0, "main's queue manager")
+    other = system.post(suspect.short_address)
+    until(lambda: len(system.held(own)) == 2, "two messages on hold")
+    system.cli.ok("account", "thaw", suspect.name)
+    container = system.engine.account(suspect.name)
+    system.wait_for(suspect, other)
+    until(lambda: not system.waiting(own), "nothing that waits in main")
+    until(lambda: execute(container, "postqueue", "-j") == (0, ""), "nothing that waits in the account")
+    with system.mailbox(suspect) as mailbox:
+        assert (mailbox.count(word), mailbox.count(other)) == (1, 1)

@@ -188,6 +188,44 @@ def test_procmail_killed_between_the_file_and_its_note_of_it(
     assert len(box.files(word)) == 1 + copies
 
 
+@pytest.mark.parametrize("recipes", ["", "# mine\n"])
+def test_of_two_copies_in_the_same_moment_one_waits_for_the_other(system: System, box: Box, recipes: str) -> None:
+    """Both are sent again after a delivery that was cut short before it had written anything; five times."""
+    word = system.post(box.account.address)
+    (file,) = until(lambda: box.files(word), "the message")
+    again = in_another_minute(box.shell(f"cat {file}"))
+    box.filter(recipes)
+    kept = box.shell(f"""
+        printf %s {shlex.quote(again)} > /tmp/again
+        grep -v '^  Folder: ' procmail.log > /tmp/cut-short
+        for _ in 1 2 3 4 5; do
+            rm -f $(grep -rl {word} Maildir)
+            cp /tmp/cut-short procmail.log
+            for copy in 1 2; do
+                sed "s/ id 4Xy1234567z89/ id 4Xy1234567z8$copy/" /tmp/again | procmail -t -a '' -a {box.account.fqdn} &
+            done
+            wait
+            grep -rl {word} Maildir | wc -l
+        done""")
+    assert kept.split() == ["1"] * 5
+
+
+def test_a_copy_that_comes_while_another_is_delivered_waits_for_it(system: System, box: Box) -> None:
+    """The first, which nobody has sent again, is held up by its owner's filter."""
+    box.filter(":0 c\n.Copies/\n\n:0\n* ? while [ -e $HOME/busy ]; do sleep 0.1; done; false\n/dev/null\n")
+    box.shell("touch busy")
+    word = system.post(box.account.address)
+    (copy,) = until(lambda: box.files(word), "a message under way")
+    again = in_another_minute(box.shell(f"cat {copy}"))
+    box.shell(f"printf %s {shlex.quote(again)} | procmail -t -a '' -a {box.account.fqdn} >/dev/null 2>&1 &")
+    until(lambda: re.search("^[?] ", box.shell("cat procmail.log"), re.MULTILINE), "one that asks")
+    box.shell("rm busy")
+    until(lambda: not box.queue(), "an empty queue")
+    until(lambda: "procmail" not in box.shell("cat /proc/[0-9]*/comm 2>/dev/null || :").split(), "the end of both")
+    assert len(box.files(word)) == 2
+    assert copy in box.files(word)
+
+
 @pytest.mark.parametrize(("greeting", "options"), [("mail.outside.test", []), ("mx.outside.test", ["SMTPUTF8"])])
 def test_main_that_sends_again_in_another_minute_is_recognised(
     system: System, box: Box, greeting: str, options: list[str]
