@@ -25,8 +25,8 @@ Wildcards = Annotated[
 _WILDCARDS = """\
 ; The wildcard leads mail to all accounts, of today and tomorrow, and says who sends as them. It does not count for a
 ; name that has any record, at it or below it. So these accounts have no keys, services and addresses of their own
-; here: SPF alone vouches for their canonical addresses, and mostly no more once a message is forwarded. An account that
-; is to have one of these needs all that "mailpod dns show" has for it, MX and SPF as well. Set no A record for "*"."""
+; here: SPF alone vouches for their canonical addresses, and mostly no more once a message is forwarded. Set no A
+; record for "*". An account that is to have one of these needs all its records, MX and SPF as well: mailpod dns show"""
 
 
 @app.command()
