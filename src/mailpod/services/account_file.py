@@ -1,6 +1,6 @@
 """The file that an account travels in: a tar, with what it is before the tree of its volume and a checksum after it.
 
-mailpod.json      the format's number, the account's record, its SSH host key
+mailpod.json      the format's number, the account's record, its SSH host key, whether it went on
 ./…               the tree
 mailpod.sha256    of everything before it
 """
@@ -35,6 +35,7 @@ class Packed:
 
     Attributes:
         ssh_host_key, ssh_host_public: both parts of its SSH host key.
+        goes_on: it went on where the file was made.
         path: the file.
         begin, end: where in it the tree is.
     """
@@ -42,6 +43,7 @@ class Packed:
     account: Account
     ssh_host_key: str
     ssh_host_public: str
+    goes_on: bool
     path: Path
     begin: int
     end: int
@@ -59,11 +61,14 @@ class Packed:
         yield _END
 
 
-def write(path: Path, account: Account, ssh_host_key: str, ssh_host_public: str, tree: Iterable[bytes]) -> None:
+def write(
+    path: Path, account: Account, ssh_host_key: str, ssh_host_public: str, tree: Iterable[bytes], *, goes_on: bool
+) -> None:
     """Write an account's file, for its owner alone, under its name only when it is whole and on disk.
 
     Args:
         tree: a tar in pieces that ends with 1024 zeros.
+        goes_on: it goes on where it is.
 
     Raises:
         AlreadyExists: there is a file of this name.
@@ -74,6 +79,7 @@ def write(path: Path, account: Account, ssh_host_key: str, ssh_host_public: str,
         "account": account.model_dump(mode="json", exclude_none=True),
         "ssh_host_key": ssh_host_key,
         "ssh_host_public": ssh_host_public,
+        "goes_on": goes_on,
     }
     with written(path) as file:
         digest = hashlib.sha256()
@@ -124,7 +130,8 @@ def _read(path: Path, file: BinaryIO) -> Packed:
         if document["format"] != _FORMAT:
             raise InvalidInput(f"{path} is of another mailpod: format {document['format']}", "update this one")
         account = Account.model_validate(document["account"])
-        return Packed(account, document["ssh_host_key"], document["ssh_host_public"], path, begin, end)
+        keys = document["ssh_host_key"], document["ssh_host_public"]
+        return Packed(account, *keys, document.get("goes_on", False), path, begin, end)
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         raise none from error
 

@@ -6,7 +6,7 @@ from mailpod.model import layout
 from mailpod.model.errors import InvalidInput
 from mailpod.model.names import account_name
 from mailpod.model.records import MIB, Account, new_id
-from mailpod.services import account_file, accounts, arriving, copies
+from mailpod.services import account_file, accounts, arriving, copies, restoring
 from mailpod.services.accounts import AccountView
 from mailpod.services.carrying import SPARE, settle
 from mailpod.services.context import Context
@@ -47,7 +47,8 @@ def to_file(context: Context, name: str, path: Path, *, keep: bool) -> Account:
         try:
             remove_container(context, account)
             tree = context.engine.pack_volume(copies.at(context, account, account.node))
-            account_file.write(path, account, identity.ssh_host_key, identity.ssh_host_public, tree)
+            keys = identity.ssh_host_key, identity.ssh_host_public
+            account_file.write(path, account, *keys, tree, goes_on=keep)
         except BaseException:
             settle(context, account)
             raise
@@ -84,7 +85,9 @@ def from_file(context: Context, name: str, path: Path, node: str | None = None) 
         names = layout.account_names(context.system, there)
         context.keys.adopt(there.id, packed.ssh_host_key, packed.ssh_host_public, names)
 
-    return arriving.arrive(context, account, node, packed.size, packed.tree, identify=identify)
+    # What waited to leave does so from where it went on.
+    tree = (lambda: restoring.marked(packed.tree())) if packed.goes_on else packed.tree
+    return arriving.arrive(context, account, node, packed.size, tree, identify=identify)
 
 
 def _ours(context: Context, account: Account) -> Account:

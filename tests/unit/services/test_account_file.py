@@ -20,7 +20,7 @@ def tree():
 @pytest.fixture
 def made(tmp_path):
     path = tmp_path / "alice.tar"
-    account_file.write(path, ACCOUNT, "private", "public", tree())
+    account_file.write(path, ACCOUNT, "private", "public", tree(), goes_on=False)
     return path
 
 
@@ -40,18 +40,18 @@ def test_it_is_a_tar_for_its_owner_alone(made):
 def test_another_file_is_not_overwritten(made):
     before = made.read_bytes()
     with pytest.raises(AlreadyExists):
-        account_file.write(made, ACCOUNT, "", "", tree())
+        account_file.write(made, ACCOUNT, "", "", tree(), goes_on=False)
     assert made.read_bytes() == before
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(InvalidInput, match="no folder"):
-        account_file.write(tmp_path / "no" / "file", ACCOUNT, "", "", tree())
+        account_file.write(tmp_path / "no" / "file", ACCOUNT, "", "", tree(), goes_on=False)
 
 
 def test_a_tree_that_ends_early_leaves_nothing(tmp_path):
     with pytest.raises(MailpodError, match="too early"):
-        account_file.write(tmp_path / "file", ACCOUNT, "", "", tree()[:1])
+        account_file.write(tmp_path / "file", ACCOUNT, "", "", tree()[:1], goes_on=False)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -83,7 +83,7 @@ def test_what_is_no_such_file_is_refused(tmp_path):
 
 def test_one_of_a_later_mailpod_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(account_file, "_FORMAT", 2)
-    account_file.write(tmp_path / "file", ACCOUNT, "", "", tree())
+    account_file.write(tmp_path / "file", ACCOUNT, "", "", tree(), goes_on=False)
     monkeypatch.undo()
     with pytest.raises(InvalidInput, match="format 2"):
         account_file.read(tmp_path / "file")

@@ -2,6 +2,7 @@ import pytest
 from tests.fakes.steps import Killed, Steps
 from tests.fakes.system import PASSWORD, FakeSystem, counting, fresh_copies
 
+from mailpod.model import layout
 from mailpod.model.archive import File
 from mailpod.model.errors import AlreadyExists, EngineUnreachable, InvalidInput, MailpodError
 from mailpod.services import accounts, filing, freezing, installation
@@ -53,6 +54,17 @@ def test_an_account_goes_to_another_system_by_a_file(here, there, tmp_path):
 def test_it_can_go_on_where_it_was(here, file):
     assert names(here)["alice"] == "running"
     here.check_converged()
+
+
+def test_one_that_went_on_where_it_was_sends_nothing_twice(there, file):
+    """Only what is moved has its queue with it as it was."""
+    assert layout.RESTORED in there.files_of(filing.from_file(there.process(), "alice", file).account)
+
+
+def test_one_that_is_moved_does_not_know_of_it(here, there, tmp_path):
+    filing.to_file(here.process(), "alice", tmp_path / "file", keep=False)
+    moved = filing.from_file(there.process(), "alice", tmp_path / "file").account
+    assert layout.RESTORED not in there.files_of(moved)
 
 
 def test_an_id_is_never_given_twice(here, tmp_path):
