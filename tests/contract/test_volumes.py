@@ -3,7 +3,7 @@
 import pytest
 from tests.contract.labs import spec
 
-from mailpod.model.archive import File
+from mailpod.model.archive import File, tar
 from mailpod.model.errors import MailpodError
 from mailpod.model.spec import LABEL_ID
 
@@ -90,3 +90,18 @@ def test_files_are_read_by_path_and_by_folder(lab, made):
     assert "etc/mine" in lab.engine.read_files(made, ["etc"])
     assert lab.engine.read_files(made, ["nothing"]) == {}
     assert lab.engine.helpers(lab.instance) == set()
+
+
+def test_what_waits_in_its_queue_is_what_has_come_whole(lab):
+    waits = [File(f"spool/postfix/{path}", b"x", 0o700) for path in ("deferred/4/4B", "hold/4C", "incoming/4A")]
+    rest = [File("spool/postfix/incoming/4D", b"x", 0o600), File("spool/postfix/defer/4/4B", b"x", 0o700)]
+    wanted = spec(lab)
+    lab.engine.create(wanted, waits + rest)
+    lab.engine.remove(wanted.name)
+    found = {(one.path, one.content, one.mode) for one in lab.engine.queued(wanted)}
+    assert found == {(one.path.removeprefix("spool/postfix/"), one.content, one.mode) for one in waits}
+
+
+def test_what_lies_on_a_volume_stays_when_more_is_unpacked_there(lab, made):
+    lab.engine.unpack_volume(made, [tar([File("etc/more", b"more", 0o600)])])
+    assert lab.engine.read_files(made, ["etc"]) == {"etc/mine": SEED[0].content, "etc/more": b"more"}

@@ -15,6 +15,8 @@ from tests.e2e.support.engine import Engine
 from tests.e2e.support.mail import Mailbox, imap
 from tests.e2e.support.names import resolving
 from tests.e2e.support.system import Account, System
+from tests.e2e.support.undelivered import LATE, queued, sent, transports
+from tests.e2e.support.wait import until
 from tests.e2e.support.zone import ask
 from tests.ports import free_port_base
 
@@ -67,9 +69,14 @@ def test_an_account_in_its_own_place_after_a_backup_that_was_killed(system: Syst
     assert set(system.engine.volumes()) == volumes
     assert system.shown(account) == before
 
+    transports(system.engine.account(account.name), "mda smtp")
+    unsent, undelivered = sent(system, account, system.first), system.post(account.address, sender=LATE)
+    until(lambda: len(queued(system.engine.account(account.name))) == 2, "two that wait", 20)
     system.cli.ok("account", "restore", account.name)
+    system.wait_for(system.first, unsent)
+    system.wait_for(account, undelivered)
     with system.mailbox(account) as mailbox:
-        assert (mailbox.count(old), mailbox.count(new)) == (1, 0)
+        assert (mailbox.count(old), mailbox.count(new), mailbox.count(undelivered)) == (1, 0, 1)
     [kept] = [
         path.read_text() for path in (system.cli.state / "deleted").iterdir() if "place-until" in path.read_text()
     ]
@@ -77,7 +84,10 @@ def test_an_account_in_its_own_place_after_a_backup_that_was_killed(system: Syst
     system.cli.ok("account", "undelete", name)
     there = Account(name, "", "", "", account.password)
     with system.mailbox(there) as mailbox:
-        assert (mailbox.count(old), mailbox.count(new)) == (1, 1)
+        assert (mailbox.count(old), mailbox.count(new), mailbox.count(undelivered)) == (1, 1, 1)
+    assert queued(system.engine.account(name)) == {account.short_address: "hold"}, "what goes on from the restored one"
+    with system.mailbox(system.first) as mailbox:
+        assert mailbox.count(unsent) == 1
 
     # In another place there is nothing yet; back in this one what there was counts.
     other = str(depot.parent / "other")

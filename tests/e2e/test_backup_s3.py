@@ -17,6 +17,7 @@ from tests.e2e.support.mail import Mailbox
 from tests.e2e.support.s3 import S3
 from tests.e2e.support.system import Account, System
 from tests.e2e.support.traffic import Traffic
+from tests.e2e.support.undelivered import LATE, queued, sent, transports
 from tests.e2e.support.wait import until
 
 MANY = 200
@@ -138,25 +139,38 @@ def test_what_was_acknowledged_before_it_began_is_in_it(system: System, service:
         before = list(traffic.acknowledged)
         # What main still has is not in an account's backup.
         until(partial(has, system, account, before), "what was acknowledged", 40, every=0.2)
+        # One to the account, one from it, neither of which can go on.
+        transports(container, "mda smtp")
+        undelivered, unsent = system.post(account.address, sender=LATE), sent(system, account, system.first)
+        until(lambda: {LATE, account.short_address} <= queued(container).keys(), "two that wait", 20)
         told = watched(system, "backup", account.name)
+    transports(container, "")
     assert service.secret not in told + system.logs(), "what lets in there is shown to nobody"
     assert execute(container, "test", "-e", "/data/snapshot")[0] == 1, "what was laid out is gone"
 
-    system.cli.ok("account", "restore", account.name, "--as", "again")
+    said = system.cli.ok("account", "restore", account.name, "--as", "again").err
+    assert "1 messages that were to leave at the time of the backup are on hold in again" in said
     assert execute(system.engine.account("again"), "cat", "/data/junk/now/good", user="box")[1] == "word\n"
     again = Account("again", "box@again.club.test", "again@club.test", "again.club.test", account.password)
     with system.mailbox(again) as mailbox:
-        wanted = {f"old{number}" for number in range(MANY)} | set(before)
+        wanted = {f"old{number}" for number in range(MANY)} | {*before, undelivered}
         until(lambda: wanted <= set(mailbox.words()), "every message that was there", 20, every=0.5)
         words = mailbox.words()
         assert len(words) == len(set(words)), "none twice"
         assert mailbox.words(prefix(mailbox) + "Work") == ["report"]
 
+    assert system.first
+    assert queued(system.engine.account("again")) == {account.short_address: "hold"}
+    for owner, word in ((account, undelivered), (system.first, unsent)):
+        system.wait_for(owner, word)
+        with system.mailbox(owner) as mailbox:
+            assert mailbox.count(word) == 1
+
     # A message that its owner has deleted, and a folder.
     with system.mailbox(account) as mailbox:
         mailbox.session.delete(prefix(mailbox) + "Work")
-    said = system.cli.ok("account", "restore", account.name, "--folder", "Work", "--json").json()
-    assert (said["folder"], said["messages"]) == ("Restored", 1)
+    found = system.cli.ok("account", "restore", account.name, "--folder", "Work", "--json").json()
+    assert (found["folder"], found["messages"]) == ("Restored", 1)
     assert system.cli.ok("account", "restore", account.name, "--message-id", "<old7@test>", "--json").json()["messages"]
     with system.mailbox(account) as mailbox:
         restored = prefix(mailbox) + "Restored"

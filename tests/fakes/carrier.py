@@ -121,8 +121,9 @@ class FakeCarrier:
         world = self._on(spec.node, f"queue on {spec.volume}")
         key = world.key(spec.volume, spec.node)
         assert not any(one.volume == key and one.state == "running" for one in world.containers.values()), "not at rest"
-        files = world.volumes[key].files.values()
-        return [replace(one, path=one.path.removeprefix(QUEUE)) for one in files if one.path.startswith(QUEUE)]
+        whole = [file for file in world.volumes[key].files.values() if file.mode & 0o100]
+        folders = tuple(f"{QUEUE}{folder}/" for folder in ("incoming", "active", "deferred", "hold", "maildrop"))
+        return [replace(one, path=one.path.removeprefix(QUEUE)) for one in whole if one.path.startswith(folders)]
 
     def mend_owners(self, spec):
         with self._helping(spec) as world:

@@ -75,7 +75,7 @@ def retry(
     of: Of = "main",
     json: Json = False,
 ) -> None:
-    """Try messages again at once; what is on hold for a frozen account stays."""
+    """Try messages again at once; what main has on hold for a frozen account stays."""
     tried = queues.retry(context(), [_named(one, of) for one in ids or ()])
     if json:
         output.document([as_json(message) for message in tried])

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 from mailpod.model.errors import MailpodError
@@ -16,16 +16,20 @@ def made(undo: contextlib.ExitStack, make: Callable[[], Any], take_back: Callabl
     Returns:
         What `make` returns.
     """
+    there: list[Any] = []
+    undo.callback(_take_back, there, take_back)
     with ThreadPoolExecutor(1) as pool:
-        making = pool.submit(make)
-        undo.callback(_take_back, making, take_back)
+        # The pool waits for a thread that it knows to be there, whenever the interrupt comes.
+        pool.submit(int).result()
+        making = pool.submit(lambda: there.append(make()))
         # An interrupt comes here; the end of the block waits once more.
         wait([making])
-    return making.result()
+    making.result()
+    return there[0]
 
 
-def _take_back(making: "Future[Any]", take_back: Callable[[], object]) -> None:
-    # Not yet done: interrupted again meanwhile.
-    if making.done() and making.exception() is None:
+def _take_back(there: list[Any], take_back: Callable[[], object]) -> None:
+    # Empty when it was refused, or not yet made as a second interrupt came.
+    if there:
         with contextlib.suppress(MailpodError):
             take_back()

@@ -197,7 +197,7 @@ class Engine(Protocol):
         """
 
     def unpack_volume(self, spec: WorkloadSpec, archive: Iterable[bytes]) -> None:
-        """Make a volume of the tree in a tar; it is on disk when this returns."""
+        """Make a volume of the tree in a tar, or lay it on one that is there; it is on disk when this returns."""
 
     def read_files(self, spec: WorkloadSpec, paths: Iterable[str]) -> dict[str, bytes]:
         """Files on a volume, by their path below its mount point.

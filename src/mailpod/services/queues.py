@@ -126,19 +126,23 @@ def detail(context: Context, name: str, *, body: bool) -> Detail:
 
 
 def retry(context: Context, names: Sequence[str]) -> list[Message]:
-    """Try messages at once that were put off, all of them without a name. What is on hold is not.
+    """Try messages at once that were put off, all of them without a name.
+
+    What is on hold in an account since it was restored is tried when it is named.
 
     Raises:
         NotFound: nothing of such a name waits.
-        InvalidInput: one of them is on hold.
+        InvalidInput: one of them is on hold in main.
     """
     chosen = named(context, names) if names else [one for one in listed(context)[0] if one.queue == "deferred"]
     held = [message for message in chosen if message.queue == HELD]
-    if held:
-        raise InvalidInput(
-            f"{held[0].name} is on hold, which only a frozen account's mail is",
-            "run: mailpod account thaw NAME",
-        )
+    for message in held:
+        if message.element == "main":
+            raise InvalidInput(
+                f"{message.name} is on hold, which there only a frozen account's mail is",
+                "run: mailpod account thaw NAME",
+            )
+    _do(context, "release", held)
     _do(context, "retry", [message for message in chosen if message.queue == "deferred"])
     return chosen
 

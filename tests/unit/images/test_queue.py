@@ -111,6 +111,10 @@ def test_a_message_is_destroyed_or_returned(queue: Queue) -> None:
     assert queue.run("queue", "return", "A") == ["postsuper -f -", "A", "postqueue -i A"]
 
 
+def test_what_is_on_hold_is_let_go_before_it_is_tried(queue: Queue) -> None:
+    assert queue.run("queue", "release", "A", "B")[:3] == ["postsuper -H -", "A", "B"]
+
+
 @pytest.mark.parametrize(
     "words", [["drop"], ["drop", "ALL;id"], ["drop", "-"], ["drop", "A", "../x"], ["drop", ""], ["no", "A"]]
 )

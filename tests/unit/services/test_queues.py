@@ -80,6 +80,14 @@ def test_a_frozen_accounts_mail_is_not_tried(context):
     assert not context.channel.asked
 
 
+def test_what_a_restored_account_has_on_hold_goes_when_it_is_named(context):
+    context.channel.queues["alice"] = context.channel.queues["alice"].replace(b'"deferred"', b'"hold"')
+    assert [one.name for one in queues.retry(context, [])] == ["main:M1"]
+    context.channel.asked.clear()
+    queues.retry(context, ["alice:A1"])
+    assert context.channel.asked == [("alice", "release A1")]
+
+
 def test_messages_are_dropped_or_returned_where_they_wait(context):
     chosen = queues.named(context, ["main:M1", "alice:A1", "main:M2", "main:M1"])
     queues.drop(context, chosen, bounce=False)
