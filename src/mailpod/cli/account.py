@@ -7,6 +7,7 @@ import typer
 
 from mailpod.cli import certificate, keeping, output, parse
 from mailpod.cli.node import complete_node
+from mailpod.cli.option import Json
 from mailpod.cli.state import context
 from mailpod.model.errors import InvalidInput
 from mailpod.model.records import DEFAULT_STACK, NO_QUOTA, Internet, Stack
@@ -18,7 +19,6 @@ from mailpod.services.passwords import generate_password
 app = typer.Typer(help="Create, list, change and delete accounts.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="Name of the account, e.g. alice.", show_default=False)]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Stdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 KeyFile = Annotated[
     Path | None,

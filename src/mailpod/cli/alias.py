@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from mailpod.cli import output
+from mailpod.cli.option import Json
 from mailpod.cli.state import context
 from mailpod.services import aliases
 from mailpod.services.aliases import AliasView
@@ -12,7 +13,6 @@ from mailpod.services.aliases import AliasView
 app = typer.Typer(help="Shared addresses, such as contact@ for several people.", no_args_is_help=True)
 
 Address = Annotated[str, typer.Argument(help="contact, or contact@DOMAIN.", show_default=False)]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def as_json(view: AliasView) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from mailpod.cli import output
-from mailpod.cli.account import Json, Known
+from mailpod.cli.account import Known
+from mailpod.cli.option import Json
 from mailpod.cli.state import context
 from mailpod.model.passwords import AppPassword, Scope
 from mailpod.services import app_passwords

@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 from mailpod.cli import output, parse
 from mailpod.cli.account import complete_name
+from mailpod.cli.option import Json
 from mailpod.cli.state import context
 from mailpod.model.backup import Backed
 from mailpod.services import backing_up, backup_care, depots, snapshots
@@ -24,7 +25,6 @@ class _NamesOrCommand(TyperGroup):
 
 app = typer.Typer(cls=_NamesOrCommand, help="Back up accounts, keys and the desired state.")
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 S3Keys = Annotated[
     Path | None,
     typer.Option(help="File with the two keys for S3, one a line; - for standard input.", show_default=False),

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from mailpod.cli import output
+from mailpod.cli.option import Json
 from mailpod.cli.state import context
 from mailpod.model.dkim import SigningKey
 from mailpod.services import dkim
@@ -12,7 +13,6 @@ from mailpod.services import dkim
 app = typer.Typer(help="The keys that outgoing mail is signed with.", no_args_is_help=True)
 
 Name = Annotated[str | None, typer.Argument(help="An account; every domain by default.", show_default=False)]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def as_json(domain: str, key: SigningKey) -> dict[str, Any]:

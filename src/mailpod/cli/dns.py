@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from mailpod.cli import output, parse, publishing, secondary
+from mailpod.cli.option import Json
 from mailpod.cli.state import context
 from mailpod.model import names
 from mailpod.model.zone import TTL
@@ -17,7 +18,6 @@ app = typer.Typer(help="The organisation's DNS zone.", no_args_is_help=True)
 app.add_typer(secondary.app, name="secondary")
 publishing.register(app)
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Wildcards = Annotated[
     bool, typer.Option("--wildcards", help="Wildcards instead of records for each account, in a zone elsewhere.")
 ]

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mailpod.cli import output
+from mailpod.cli.option import Json
 from mailpod.cli.state import context
 
 if TYPE_CHECKING:
     from mailpod.services.doctor.checkup import Diagnosis
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def doctor(

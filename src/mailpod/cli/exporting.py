@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from mailpod.cli import output, parse
-from mailpod.cli.account import Expires, Json, Known, Name, OtherStack, Quota, Stdin, tell_of_new
+from mailpod.cli.account import Expires, Known, Name, OtherStack, Quota, Stdin, tell_of_new
 from mailpod.cli.node import complete_node
+from mailpod.cli.option import Json
 from mailpod.cli.state import context
 from mailpod.model.errors import InvalidInput
 from mailpod.model.imap_source import ImapSource

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from mailpod.cli import output
+from mailpod.cli.option import Json
 from mailpod.cli.state import context
 from mailpod.model.errors import MailpodError
 from mailpod.model.records import Account
@@ -21,7 +22,7 @@ def register(app: typer.Typer) -> None:
     app.command()(deleted)
 
 
-def deleted(json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
+def deleted(json: Json = False) -> None:
     """List the deleted accounts that can be brought back, and until when."""
     found = retention.kept(context())
     if json:

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from mailpod.cli import output, parse
-from mailpod.cli.account import Json, complete_name
+from mailpod.cli.account import complete_name
+from mailpod.cli.option import Json
 from mailpod.cli.state import context
 from mailpod.model.errors import InvalidInput, NotFound
 from mailpod.model.journey import Journey

@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from mailpod.cli import output
-from mailpod.cli.account import Json, Known, as_json
+from mailpod.cli.account import Known, as_json
 from mailpod.cli.node import complete_node
+from mailpod.cli.option import Json
 from mailpod.cli.state import context
 from mailpod.model.errors import InvalidInput
 from mailpod.services import filing, moving, recovering

@@ -5,13 +5,12 @@ from typing import Annotated, Any
 import typer
 
 from mailpod.cli import output
+from mailpod.cli.option import Json
 from mailpod.cli.state import context
 from mailpod.services import draining, nodes, prefixes
 from mailpod.services.nodes import NodeView
 
 app = typer.Typer(help="The machines of a Swarm.", no_args_is_help=True)
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def complete_node(incomplete: str) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from mailpod.cli import output, parse
+from mailpod.cli.option import Json
 from mailpod.cli.state import context
 from mailpod.model.errors import InvalidInput
 from mailpod.services import queues
@@ -13,7 +14,6 @@ from mailpod.services.queues import Message
 
 app = typer.Typer(help="Messages that wait, in main and in the accounts.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Of = Annotated[str, typer.Option("--of", help="Whose queue an id without a name before it is in.")]
 _ID = "as `queue list` shows it, e.g. main:4bXyz1."
 

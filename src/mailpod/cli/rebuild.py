@@ -6,9 +6,8 @@ from typing import Annotated
 import typer
 
 from mailpod.cli import output
+from mailpod.cli.option import Json
 from mailpod.cli.state import context
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def rebuild(

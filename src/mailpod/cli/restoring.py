@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from mailpod.cli import output
-from mailpod.cli.account import Json, as_json, complete_name
+from mailpod.cli.account import as_json, complete_name
+from mailpod.cli.option import Json
 from mailpod.cli.state import context
 from mailpod.model.errors import InvalidInput
 from mailpod.services import restoring, restoring_messages

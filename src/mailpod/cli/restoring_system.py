@@ -7,6 +7,7 @@ import typer
 
 from mailpod.cli import output, parse, tending
 from mailpod.cli.backup import S3Keys, S3Region
+from mailpod.cli.option import Json
 from mailpod.cli.state import context
 from mailpod.model.backup import BackupPlan
 from mailpod.model.records import Dns, System
@@ -48,7 +49,7 @@ def restore(
     ipv6_prefix: Annotated[
         str | None, typer.Option(help="IPv6 prefix that is routed to this machine, or none.", show_default=False)
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    json: Json = False,
 ) -> None:
     """Bring everything back from backups: keys, the desired state, every account. What is not said is as it was."""
     given = BackupPlan(key=parse.key_line(key_file), repository=repository)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mailpod.cli import output
+from mailpod.cli.option import Json
 from mailpod.cli.state import context
 from mailpod.model import secondary
 from mailpod.model.secondary import ALGORITHM
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Name servers elsewhere that keep a copy of the zone.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="Its host name, such as ns2.example.net.", show_default=False)]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 @app.command()

@@ -10,6 +10,7 @@ from mailpod.cli import certificate, output, parse, tending
 from mailpod.cli.account import as_json
 from mailpod.cli.certificate import issue_due
 from mailpod.cli.engine import Advertise
+from mailpod.cli.option import Json
 from mailpod.cli.queue import as_json as queue_as_json
 from mailpod.cli.state import context, options
 from mailpod.model import layout
@@ -24,8 +25,6 @@ from mailpod.services.backup_care import BackupHealth
 from mailpod.services.refusals import Refusals
 from mailpod.services.relay_host import RelayOptions
 from mailpod.services.status import ElementStatus, Status
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 _SHOWN = 20
 

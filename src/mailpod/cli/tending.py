@@ -2,11 +2,12 @@
 
 import os
 import shlex
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from mailpod.cli import output
+from mailpod.cli.option import Json
 from mailpod.cli.state import context
 from mailpod.host.timetable import Timetable
 from mailpod.model.records import Tended, now
@@ -22,7 +23,7 @@ def register(app: typer.Typer) -> None:
     app.command()(tend)
 
 
-def tend(json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
+def tend(json: Json = False) -> None:
     """Do what is due: renewals and the like. The machine runs it every hour by itself."""
     tended = tending.tend(context())
     if json:

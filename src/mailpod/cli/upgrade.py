@@ -7,10 +7,9 @@ import typer
 
 from mailpod.cli import output
 from mailpod.cli.account import complete_name
+from mailpod.cli.option import Json
 from mailpod.cli.state import context
 from mailpod.services import upgrading
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def register(app: typer.Typer) -> None:
