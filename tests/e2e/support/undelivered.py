@@ -3,7 +3,6 @@
 import json
 
 from docker.models.containers import Container
-
 from tests.e2e.support.engine import execute
 from tests.e2e.support.mail import compose, token
 from tests.e2e.support.system import Account, System
