@@ -63,13 +63,13 @@ def leave(page: Page) -> None:
 
     def left() -> bool:
         try:
-            page.goto("about:blank")
+            page.goto("about:blank", timeout=3000)
         except Error:
-            # It was just going to another page by itself.
+            # It was just going to another page by itself, which may also leave this without an answer.
             return False
         return True
 
-    until(left, "an empty page", 10)
+    until(left, "an empty page", 40)
     page.context.close()
 
 
