@@ -14,7 +14,7 @@ from typing import Any
 import docker.errors
 import docker.types
 
-from mailpod.engine import containers, local_networks, members, stack
+from mailpod.engine import containers, local_networks, members, stack, told
 from mailpod.engine.api import EngineApi, said_plainly
 from mailpod.engine.carrier import Carrier
 from mailpod.engine.logs import LogReader
@@ -30,7 +30,6 @@ _STOP_SECONDS = 10
 _START_SECONDS = 60
 _END_SECONDS = 30
 _SEE = "see: mailpod status"
-_FAILED = {"failed", "rejected", "orphaned"}
 
 
 class SwarmEngine(Carrier, LogReader, EngineApi):
@@ -183,7 +182,7 @@ class SwarmEngine(Carrier, LogReader, EngineApi):
             services = self._api.services(filters=label)
             tasks = self._api.tasks() if services else []
             before = containers.listed(self._api, instance)
-        return [*(_workload(service, tasks, machines) for service in services), *before]
+        return [*(told.workload(service, tasks, machines) for service in services), *before]
 
     def create(self, spec: WorkloadSpec, seed: Iterable[File]) -> None:
         """Make the volume if it is missing, lay the seed on it, and run the service until its task runs."""
@@ -282,7 +281,7 @@ class SwarmEngine(Carrier, LogReader, EngineApi):
 
     def _nodes_of(self, service: Mapping[str, Any]) -> list[str]:
         """The machines that are up and have, or may have, a container of a service."""
-        pinned = _pinned(service)
+        pinned = told.pinned(service)
         return [node for node in self.up() if node == pinned]
 
     def _scale(self, name: str, replicas: int) -> None:
@@ -312,8 +311,8 @@ class SwarmEngine(Carrier, LogReader, EngineApi):
                 raise MailpodError(f"the service {name} is gone", "run: mailpod apply")
             tasks = self._api.tasks(filters={"service": name})
             wanted = service["Spec"]["TaskTemplate"]["ContainerSpec"]
-            now = [task for task in tasks if task["Spec"]["ContainerSpec"] == wanted and _after(task, service)]
-            failed = [task for task in now if task["Status"]["State"] in _FAILED]
+            now = [task for task in tasks if task["Spec"]["ContainerSpec"] == wanted and told.counts(task, service)]
+            failed = [task for task in now if task["Status"]["State"] in told.FAILED]
             if failed:
                 reason = failed[0]["Status"].get("Err") or failed[0]["Status"].get("Message", "")
                 raise MailpodError(f"{name} does not start: {reason}", f"see: docker service logs {name}")
@@ -366,46 +365,3 @@ class SwarmEngine(Carrier, LogReader, EngineApi):
             "update_config": types.UpdateConfig(order="stop-first"),
             "endpoint_spec": types.EndpointSpec(mode="dnsrr"),
         }
-
-
-def _after(task: Mapping[str, Any], service: Mapping[str, Any]) -> bool:
-    """Whether a task was made since the service was changed last, or goes on as it was."""
-    return bool(task["CreatedAt"] >= service["UpdatedAt"] or task["Status"]["State"] not in _FAILED)
-
-
-def _pinned(service: Mapping[str, Any]) -> str:
-    constraints = service["Spec"]["TaskTemplate"].get("Placement", {}).get("Constraints") or ()
-    return next((one.partition("==")[2].strip() for one in constraints if one.startswith("node.hostname")), "")
-
-
-def _is_overlay(network: Mapping[str, Any]) -> bool:
-    return (network.get("DriverState") or {}).get("Name") == "overlay"
-
-
-def _workload(
-    service: Mapping[str, Any], tasks: Iterable[Mapping[str, Any]], machines: Mapping[str, Machine]
-) -> Workload:
-    spec = service["Spec"]
-    container = spec["TaskTemplate"]["ContainerSpec"]
-    own = [task for task in tasks if task["ServiceID"] == service["ID"] and task["DesiredState"] == "running"]
-    newest = max(own, key=lambda task: task["CreatedAt"], default=None)
-    node = _pinned(service)
-    down = node not in machines or machines[node].state == "down"
-    if not spec["Mode"]["Replicated"]["Replicas"]:
-        state = "stopped"
-    elif down:
-        state = "unreachable"
-    else:
-        state = "running" if newest and newest["Status"]["State"] == "running" else "restarting"
-    attached = (newest or {}).get("NetworksAttachments") or ()
-    addresses = [one for part in attached if _is_overlay(part["Network"]) for one in part["Addresses"]]
-    return Workload(
-        name=spec["Name"],
-        state=state,
-        health="",
-        image=spec["Labels"].get(LABEL_IMAGE, container["Image"]),
-        labels=spec["Labels"],
-        ipv4=addresses[0].partition("/")[0] if addresses and state == "running" else "",
-        node=node,
-        since=machines[node].since if state == "unreachable" and node in machines else "",
-    )

@@ -3,7 +3,7 @@
 import pytest
 
 from mailpod.engine.members import machine
-from mailpod.engine.swarm import _after, _pinned, _workload
+from mailpod.engine.told import counts, pinned, workload
 from mailpod.model.spec import LABEL_IMAGE, Machine
 
 MACHINES = {
@@ -79,7 +79,7 @@ def test_a_machine():
 
 
 def test_a_service_that_runs():
-    found = _workload(service(), [task()], MACHINES)
+    found = workload(service(), [task()], MACHINES)
     assert (found.name, found.status, found.health, found.node) == ("mailpod-alice", "running", "", "node1")
     assert (found.image, found.labels["mailpod.id"]) == ("image:1", "a1"), "by the name it was asked for"
     assert (found.ipv4, found.ipv6, found.since) == ("10.0.1.7", "", "")
@@ -87,18 +87,18 @@ def test_a_service_that_runs():
 
 def test_its_address_is_that_on_the_network_across_machines():
     networks = [attachment("198.51.100.9/28", "bridge"), attachment("10.0.1.8/24"), {"Network": {}, "Addresses": []}]
-    assert _workload(service(), [task(networks=networks)], MACHINES).ipv4 == "10.0.1.8"
-    assert _workload(service(), [{**task(), "NetworksAttachments": None}], MACHINES).ipv4 == ""
+    assert workload(service(), [task(networks=networks)], MACHINES).ipv4 == "10.0.1.8"
+    assert workload(service(), [{**task(), "NetworksAttachments": None}], MACHINES).ipv4 == ""
 
 
 @pytest.mark.parametrize("state", ["new", "pending", "preparing", "starting", "failed", "rejected"])
 def test_a_task_that_does_not_run_yet_or_any_more_is_restarting(state):
-    found = _workload(service(), [task(state)], MACHINES)
+    found = workload(service(), [task(state)], MACHINES)
     assert (found.state, found.ipv4) == ("restarting", "")
 
 
 def test_without_a_task_it_is_about_to_start():
-    assert _workload(service(), [], MACHINES).state == "restarting"
+    assert workload(service(), [], MACHINES).state == "restarting"
 
 
 def test_only_its_own_newest_task_counts():
@@ -108,19 +108,19 @@ def test_only_its_own_newest_task_counts():
         task("running", desired="shutdown", created="2026-01-01T00:00:03Z"),
         task("failed", created="2026-01-01T00:00:04Z", of="s2"),
     ]
-    assert _workload(service(), tasks, MACHINES).state == "running"
+    assert workload(service(), tasks, MACHINES).state == "running"
 
 
 def test_what_was_halted_is_stopped_wherever_it_is():
-    assert _workload(service(replicas=0), [task(desired="shutdown")], MACHINES).state == "stopped"
-    assert _workload(service("node2", replicas=0), [], MACHINES).state == "stopped"
+    assert workload(service(replicas=0), [task(desired="shutdown")], MACHINES).state == "stopped"
+    assert workload(service("node2", replicas=0), [], MACHINES).state == "stopped"
 
 
 def test_on_a_machine_that_is_down_it_is_unreachable_since_then():
     """Whatever the Swarm still believes of its task."""
-    found = _workload(service("node2"), [task()], MACHINES)
+    found = workload(service("node2"), [task()], MACHINES)
     assert (found.state, found.since, found.ipv4) == ("unreachable", "2026-01-02T00:00:00Z", "")
-    gone = _workload(service("node3"), [task()], MACHINES)
+    gone = workload(service("node3"), [task()], MACHINES)
     assert (gone.state, gone.since, gone.node) == ("unreachable", "", "node3")
 
 
@@ -134,16 +134,16 @@ def test_on_a_machine_that_is_down_it_is_unreachable_since_then():
     ],
 )
 def test_the_machine_that_a_service_is_kept_on(placement, where):
-    assert _pinned({"Spec": {"TaskTemplate": {"Placement": placement}}}) == where
+    assert pinned({"Spec": {"TaskTemplate": {"Placement": placement}}}) == where
 
 
 @pytest.mark.parametrize(
-    ("state", "created", "counts"),
+    ("state", "created", "wanted"),
     [
         ("failed", "2026-01-01T00:00:04Z", False),
         ("failed", "2026-01-01T00:00:05Z", True),
         ("running", "2026-01-01T00:00:04Z", True),
     ],
 )
-def test_what_failed_before_the_last_change_says_nothing_of_it(state, created, counts):
-    assert _after(task(state, created=created), service()) is counts
+def test_what_failed_before_the_last_change_says_nothing_of_it(state, created, wanted):
+    assert counts(task(state, created=created), service()) is wanted
