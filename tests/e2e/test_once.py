@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from docker.models.containers import Container
@@ -63,7 +64,11 @@ class Box:
 
     def hand_over(self, message: str, tag: str = "") -> None:
         """Give a message to Procmail as pipe(8) does."""
-        self.shell(f"printf %s {shlex.quote(message)} | procmail -t -a {tag!r} -a {self.account.fqdn}")
+        self.shell(f"printf %s {shlex.quote(message)} | {self.procmail(tag)}")
+
+    def procmail(self, tag: str = "") -> str:
+        """The command that takes a message from a process which is called as pipe(8) is."""
+        return f"(exec -a pipe bash -c \"procmail -t -a '{tag}' -a {self.account.fqdn}; exit\")"
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +118,29 @@ def test_an_account_killed_in_the_middle_of_a_delivery_does_it_again(undamaged: 
     box.container.kill("SIGKILL")
     undamaged.apply()
     until(lambda: any(file.startswith("Maildir/new/") for file in box.files(word)), "the message in the inbox")
+
+
+@pytest.mark.parametrize("end", ["pkill -KILL -x pipe", "s6-svc -wD -d /run/service/postfix"])
+def test_a_message_whose_writer_ends_in_the_middle_is_delivered_whole_later(system: System, box: Box, end: str) -> None:
+    """What Procmail has got of it by then is nothing that a mailbox may hold, nor is it taken for a delivery."""
+    box.filter(LATER)
+    word, last = token(), token()
+    message = compose("x@outside.test", box.account.address, word, body="y" * 70 + f"\n{'z' * 70}\n" * 140_000 + last)
+    with system.mx() as session:
+        session.send_message(message)
+    until(lambda: '"deferred"' in box.queue(), "a message that is put off")
+    box.filter("")
+    with ThreadPoolExecutor() as pool:
+        stopping = pool.submit(box.shell, "touch /tmp/watching; until pkill -STOP -x procmail; do :; done")
+        until(lambda: box.shell("ls /tmp/watching 2>/dev/null || :"), "who stops Procmail")
+        box.shell("postqueue -f", user="root")
+        stopping.result(60)
+    box.shell(end, user="root")
+    box.shell("pkill -CONT -x procmail; while pgrep -x procmail; do sleep 0.1; done; rm /tmp/watching")
+    assert box.files(word) == []
+    box.cut_short(f"{UNDER_WAY} || :")
+    (file,) = box.files(word)
+    assert last in box.shell(f"tail -n 3 {file}")
 
 
 def test_what_a_filter_put_off_after_a_copy_is_not_taken_for_delivered(system: System, box: Box) -> None:
@@ -202,7 +230,7 @@ def test_of_two_copies_in_the_same_moment_one_waits_for_the_other(system: System
             rm -f $(grep -rl {word} Maildir)
             cp /tmp/cut-short procmail.log
             for copy in 1 2; do
-                sed "s/ id 4Xy1234567z89/ id 4Xy1234567z8$copy/" /tmp/again | procmail -t -a '' -a {box.account.fqdn} &
+                sed "s/ id 4Xy1234567z89/ id 4Xy1234567z8$copy/" /tmp/again | {box.procmail()} &
             done
             wait
             grep -rl {word} Maildir | wc -l
@@ -217,7 +245,7 @@ def test_a_copy_that_comes_while_another_is_delivered_waits_for_it(system: Syste
     word = system.post(box.account.address)
     (copy,) = until(lambda: box.files(word), "a message under way")
     again = in_another_minute(box.shell(f"cat {copy}"))
-    box.shell(f"printf %s {shlex.quote(again)} | procmail -t -a '' -a {box.account.fqdn} >/dev/null 2>&1 &")
+    box.shell(f"printf %s {shlex.quote(again)} | {box.procmail()} >/dev/null 2>&1 &")
     until(lambda: re.search("^[?] ", box.shell("cat procmail.log"), re.MULTILINE), "one that asks")
     box.shell("rm busy")
     until(lambda: not box.queue(), "an empty queue")

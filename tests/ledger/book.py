@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from tests.e2e.support.mail import WORD
 from tests.e2e.support.system import Account, System
 from tests.e2e.support.traffic import ways
 from tests.e2e.support.world import INBOX
 
 OUTSIDE = "outside"
 """The place of what is sent to outside.test."""
-_WORD = re.compile(rb"\bt[0-9a-f]{16}\b")
+_WORD = re.compile(WORD.pattern.encode())
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Verdict:
         lost: neither.
         twice: more than once in one place.
         astray: where they do not belong.
+        cut_short: what lies in mailboxes without its end: the mailbox, and the word if there is as much.
     """
 
     delivered: int = 0
@@ -63,6 +65,7 @@ class Verdict:
     lost: list[Entry] = field(default_factory=list)
     twice: list[Copies] = field(default_factory=list)
     astray: list[Copies] = field(default_factory=list)
+    cut_short: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Ledger:
@@ -89,7 +92,7 @@ class Ledger:
             for one in ones:
                 found[name] |= in_mailbox(system, one)
         found[OUTSIDE] = outside(system)
-        verdict = Verdict()
+        verdict = Verdict(cut_short=[(name, word) for name, there in found.items() for word in there.cut_short])
         for entry in self.entries:
             counts = {place: there.subjects[entry.word] for place, there in found.items()}
             copies = {place: counts[place] for place in entry.places}
@@ -114,14 +117,16 @@ class Found:
     Attributes:
         subjects: how often each word is in the subject of a message.
         reports: words of messages that a report says were not delivered.
+        cut_short: words of messages that have no end.
     """
 
     subjects: Counter[str]
     reports: set[str]
+    cut_short: list[str] = field(default_factory=list)
 
     def __or__(self, other: "Found") -> "Found":
         """What is in either place, as often as in the one that has more of it."""
-        return Found(self.subjects | other.subjects, self.reports | other.reports)
+        return Found(self.subjects | other.subjects, self.reports | other.reports, self.cut_short + other.cut_short)
 
 
 def in_mailbox(system: System, account: Account) -> Found:
@@ -130,6 +135,7 @@ def in_mailbox(system: System, account: Account) -> Found:
     with system.mailbox(account) as mailbox:
         for folder in mailbox.folders():
             found.subjects.update(mailbox.words(folder))
+            found.cut_short += mailbox.cut_short(folder)
             if folder == "INBOX":
                 found.reports = {word.decode() for raw in mailbox.reports() for word in _WORD.findall(raw)}
     return found

@@ -50,16 +50,18 @@ class Report:
 
     @property
     def wrong(self) -> list[str]:
-        """What must not be: messages that are lost, that lie twice in a mailbox, or where they do not belong."""
+        """What must not be: messages that are lost, or in a mailbox twice, in part or where they do not belong."""
         lost = [f"lost: {entry}" for entry in self.verdict.lost]
         astray = [f"astray: {copies}" for copies in self.verdict.astray]
-        return lost + astray + [str(copies) for copies in self.verdict.twice if copies.place != OUTSIDE]
+        parts = [f"cut short at {place}: {word or 'without a subject'}" for place, word in self.verdict.cut_short]
+        return lost + astray + parts + [str(copies) for copies in self.verdict.twice if copies.place != OUTSIDE]
 
     def __str__(self) -> str:
         v = self.verdict
         return (
             f"seed {self.seed}: {v.delivered} delivered, {v.returned} returned, {len(v.lost)} lost, "
-            f"{len(v.twice) - self.sent_twice} twice, {self.sent_twice} sent twice outside; "
+            f"{len(v.twice) - self.sent_twice} twice, "
+            f"{len(v.cut_short)} cut short, {self.sent_twice} sent twice outside; "
             + ", ".join(f"{count} {name}" for name, count in self.happened.items())
         )
 

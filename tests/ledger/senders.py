@@ -64,18 +64,25 @@ class Senders:
         names = [one.name for one in self._accounts[:-1]] if to == all_of_them else [account.name]
         word = token()
         with self._system.mx() as session:
-            session.send_message(compose(REPORTS_TO, to, word), from_addr=REPORTS_TO, to_addrs=[to])
+            message = compose(REPORTS_TO, to, word, body=_text(chance, word))
+            session.send_message(message, from_addr=REPORTS_TO, to_addrs=[to])
             self._ledger.enter(Entry(word, frozenset(names), OUTSIDE))
 
     def _to_outside(self, chance: random.Random) -> None:
-        self._submit(chance.choice(self._accounts), REPORTS_TO, OUTSIDE)
+        self._submit(chance, chance.choice(self._accounts), REPORTS_TO, OUTSIDE)
 
     def _among_accounts(self, chance: random.Random) -> None:
         writer, reader = chance.sample(self._accounts, 2)
-        self._submit(writer, reader.short_address, reader.name)
+        self._submit(chance, writer, reader.short_address, reader.name)
 
-    def _submit(self, writer: Account, to: str, place: str) -> None:
+    def _submit(self, chance: random.Random, writer: Account, to: str, place: str) -> None:
         word = token()
         with self._system.submission(writer) as session:
-            session.send_message(compose(writer.short_address, to, word), to_addrs=[to])
+            message = compose(writer.short_address, to, word, body=_text(chance, word))
+            session.send_message(message, to_addrs=[to])
             self._ledger.enter(Entry(word, frozenset([place]), writer.name))
+
+
+def _text(chance: random.Random, word: str) -> str:
+    """Most of them short, some more than a pipe holds (pipe(7)); the word is the end."""
+    return f"{'x' * 70}\n" * chance.choice([1, 1, 1, 1, 1, 1, 1, 100, 1000, 4000]) + f"{word}\n"

@@ -17,9 +17,12 @@ GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 MARKED = "YJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 
 
+WORD = re.compile(r"\bt[0-9a-f]{16}\b")
+
+
 def token() -> str:
     """A word that occurs in one message only."""
-    return f"t{secrets.token_hex(8)}"
+    return f"t{secrets.token_hex(8)}"  # a WORD
 
 
 def compose(sender: str, recipient: str, word: str, *, subject: str = "", body: str = "") -> EmailMessage:
@@ -86,11 +89,24 @@ class Mailbox:
         return [part[1] for part in data if isinstance(part, tuple) and b"multipart/report" in part[1]]
 
     def words(self, folder: str = "INBOX") -> list[str]:
-        """The last word of every subject in `folder`."""
+        """The last word of every subject in `folder`, an empty one for what has no subject."""
         if self.session.select(f'"{folder}"', readonly=True)[1] == [b"0"]:
             return []
         _, data = self.session.fetch("1:*", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
-        return [part[1].decode().split()[-1] for part in data if isinstance(part, tuple)]
+        return ["".join(part[1].decode().split()[-1:]) for part in data if isinstance(part, tuple)]
+
+    def cut_short(self, folder: str = "INBOX") -> list[str]:
+        """The last words of the subjects of what was to end with that word and does not, or has no subject."""
+        if self.session.select(f'"{folder}"', readonly=True)[1] == [b"0"]:
+            return []
+        _, data = self.session.fetch("1:*", "(BODY.PEEK[])")
+        texts = [part[1].rstrip() for part in data if isinstance(part, tuple)]
+        ends = [(parse(text)["Subject"] or "").split()[-1:] or [""] for text in texts]
+        return [
+            word
+            for (word,), text in zip(ends, texts, strict=True)
+            if not word or (WORD.fullmatch(word) and not text.endswith(word.encode()))
+        ]
 
     def wait_for(self, word: str, folder: str = "INBOX", seconds: float = 20) -> EmailMessage:
         """The message whose header holds `word`, once it is there."""

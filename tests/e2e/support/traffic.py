@@ -95,6 +95,7 @@ def arrived_once(system: System, accounts: list[Account], expected: list[str], s
 
     until(there, f"{len(expected)} messages", seconds, every=0.5)
     found = counts()
+    assert not found[""], f"{found['']} messages without a subject: cut short on their way"
     again = {word: found[word] for word in expected if found[word] != 1}
     found_ways = [way for account in accounts for word in again for way in ways(system, account, word)]
     assert not again, f"{len(again)} of {len(expected)} messages arrived more than once: {again}, by {found_ways}"
