@@ -68,6 +68,13 @@ def test_an_account_in_its_own_place_after_a_backup_that_was_killed(system: Syst
         assert system.cli.run("account", "restore", account.name).code == 1
     assert set(system.engine.volumes()) == volumes
     assert system.shown(account) == before
+    # As where the disk is not mounted, on which it is.
+    depot.rename(depot.with_name("disk"))
+    depot.mkdir()
+    unmounted = system.cli.run("backup", account.name)
+    assert (unmounted.code, "no backups of this system are in" in unmounted.complaint[0]) == (1, True), unmounted
+    depot.rmdir()
+    depot.with_name("disk").rename(depot)
 
     transports(system.engine.account(account.name), "mda smtp")
     unsent, undelivered = sent(system, account, system.first), system.post(account.address, sender=LATE)

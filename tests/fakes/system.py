@@ -24,7 +24,18 @@ from mailpod.model.dkim import SigningKey, SigningKeys
 from mailpod.model.records import Account, Node, System, now
 from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_ROLE, Machine
 from mailpod.model.tables import render
-from mailpod.services import accounts, dns, images, installation, passwords, planning, ports, resolving, signing
+from mailpod.services import (
+    accounts,
+    dns,
+    images,
+    installation,
+    passwords,
+    planning,
+    ports,
+    resolving,
+    signing,
+    snapshots,
+)
 from mailpod.services import relay_host as relay_service
 from mailpod.services.context import Context
 from mailpod.services.nameserver import sets
@@ -147,6 +158,14 @@ class FakeSystem:
     def paste(self) -> None:
         """The operator copies the zone to whoever serves it elsewhere."""
         self.world.public = dict(sets(dns.records(self.process())))
+
+    def id_of(self, name: str) -> str:
+        """The id of an account."""
+        return self.store.account(name).id
+
+    def backups_of(self, name: str) -> int:
+        """How many backups there are of an account."""
+        return len(snapshots.of(self.process(), self.id_of(name)))
 
     def files_of(self, account: Account) -> dict[str, bytes]:
         """What lies on an account's volume."""

@@ -11,7 +11,7 @@ from mailpod.cli.state import context
 from mailpod.model import names
 from mailpod.model.zone import TTL
 from mailpod.services import dns, dns_check
-from mailpod.services.findings import Finding
+from mailpod.services.answer import Answer
 from mailpod.services.port_check import WELL_KNOWN
 
 app = typer.Typer(help="The organisation's DNS zone.", no_args_is_help=True)
@@ -89,7 +89,7 @@ def check(
         raise typer.Exit(1)
 
 
-def _tell(found: list[Finding]) -> None:
+def _tell(found: list[Answer]) -> None:
     amiss = [one for one in found if one.verdict != "right"]
     output.table(
         ("VERDICT", "NEED", "NAME", "TYPE", "SHOULD BE", "IS", "DO"),

@@ -8,6 +8,8 @@ from mailpod.model.errors import MailpodError
 
 MISSING, LOCKED, WRONG_KEY = 10, 11, 12
 """Exit codes of restic(1): there is no repository, somebody works on it, the password is another."""
+UNREACHED = 75
+"""That of `images/backup/repository` where there is no way to the repository (EX_TEMPFAIL of sysexits(3))."""
 
 BESIDE = "backup"
 """What a container is there for that works on a repository alone, instead of an account's id."""

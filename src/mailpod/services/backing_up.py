@@ -54,7 +54,7 @@ def set_up(context: Context, repository: str, changes: dict[str, object]) -> Bac
     if where.kind == "sftp":
         wanted = _with_ssh(context, before, wanted, where)
     try:
-        depots.written(context, depots.of(context, SYSTEM, wanted), "snapshots")
+        depots.make(context, wanted)
     except DepotError as problem:
         if where.kind == "folder" or problem.exit_code != 1:
             raise
@@ -68,15 +68,16 @@ def set_up(context: Context, repository: str, changes: dict[str, object]) -> Bac
 
 
 def _with_ssh(context: Context, before: BackupPlan, wanted: BackupPlan, where: Repository) -> BackupPlan:
-    """The plan with a key for an SFTP server and the server's own; ours is kept, so that it can be let in there."""
+    """The plan with a key for an SFTP server, and the server's own as it is now; ours is kept, to be let in there."""
     if not wanted.ssh_private:
         private, public = ssh_pair()
         new = {"ssh_private": private, "ssh_public": f"{public} mailpod {context.instance}"}
         wanted = wanted.model_copy(update=new)
         context.store.save_backup_plan(before.model_copy(update=new))
-    if not wanted.host_keys or before.repository != wanted.repository:
-        wanted = wanted.model_copy(update={"host_keys": depots.host_keys(where)})
-    return wanted
+    shown = depots.host_keys(where)
+    if before.repository == wanted.repository and {*before.host_keys.split("\n")} != {*shown.split("\n")}:
+        context.progress(f"{where.host} has other host keys than before; these hold from now on")
+    return wanted.model_copy(update={"host_keys": shown})
 
 
 def back_up(context: Context, names: tuple[str, ...] = (), *, all_by_default: bool = True) -> dict[str, Backed]:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from mailpod.model.backup import SYSTEM, Backed, BackupPlan
+from mailpod.model.depot import UNREACHED, DepotError
 from mailpod.model.errors import MailpodError
 from mailpod.model.records import Account, now
 from mailpod.services import backing_up, depots
@@ -133,8 +134,9 @@ def _check(context: Context, plan: BackupPlan, name: str, element: str) -> None:
         part = f"--read-data-subset={checks % _PARTS + 1}/{_PARTS}"
         try:
             depots.run(context, depots.of(context, element, plan), "check", part)
-        except MailpodError as problem:
-            depots.note(context, plan, element, damage=problem.what)
+        except DepotError as problem:
+            if problem.code != UNREACHED:
+                depots.note(context, plan, element, damage=problem.what)
             raise
         depots.note(context, plan, element, damage="", checked=now(), checks=checks + 1)
 

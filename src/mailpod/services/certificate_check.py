@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from mailpod.model import layout
 from mailpod.model.records import PORTS, System, now
 from mailpod.model.tables import system_host
+from mailpod.services.answer import Answer
 from mailpod.services.dialling import Dial, reason
-from mailpod.services.findings import Finding
 
 if TYPE_CHECKING:
     from mailpod.services.lookup import Resolver
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 _BY_KEY = "3 1 1 "
 
 
-def asked(system: System, resolver: "Resolver", dial: Dial) -> Iterator[Callable[[], Finding]]:
+def asked(system: System, resolver: "Resolver", dial: Dial) -> Iterator[Callable[[], Answer]]:
     """What there is to be looked at, one by one."""
     for address in layout.public_addresses(system):
         for service in ("smtp", "https"):
             yield partial(_shown, system, resolver, dial, address, service)
 
 
-def _shown(system: System, resolver: "Resolver", dial: Dial, address: str, service: str) -> Finding:
+def _shown(system: System, resolver: "Resolver", dial: Dial, address: str, service: str) -> Answer:
     """Whether a certificate holds, is for main, and has the key that the DNS tells."""
     from cryptography import x509
 
@@ -33,7 +33,7 @@ def _shown(system: System, resolver: "Resolver", dial: Dial, address: str, servi
     # What is routed to main itself comes to its own ports, not to the machine's.
     port = system.port(service) if "." in address else PORTS[service]
     kind, host = f"{port}/tcp certificate", system_host(system)
-    told = partial(Finding, address, kind, required=False)
+    told = partial(Answer, address, kind, required=False)
     try:
         certificate = x509.load_der_x509_certificate(dial.certificate(address, port, starttls=service == "smtp"))
     except OSError as error:
@@ -55,7 +55,7 @@ def _shown(system: System, resolver: "Resolver", dial: Dial, address: str, servi
     key = f"{_BY_KEY}{digest(certificate.public_key())}"
     if keys and key not in keys:
         hint = "who verifies by the DNS (DANE) sends nothing here; have both made the same: mailpod apply"
-        return Finding(address, kind, "wrong", keys, (key,), True, hint)
+        return Answer(address, kind, "wrong", keys, (key,), True, hint)
     return told("right", ("valid",), ("valid",))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mailpod.model.archive import File
-from mailpod.model.backup import Backed, BackupPlan, Repository, Snapshot
+from mailpod.model.backup import SYSTEM, Backed, BackupPlan, Repository, Snapshot
 from mailpod.model.depot import BESIDE, LOCKED, MISSING, Depot, DepotError
 from mailpod.model.errors import InvalidInput, MailpodError, NotFound
 from mailpod.model.records import Account, now
@@ -90,18 +90,49 @@ def written(context: Context, depot: Depot, *words: str, given: Iterable[bytes] 
         return run(context, depot, *words, given=pieces)
 
 
+def make(context: Context, there: BackupPlan) -> None:
+    """Make the repository of the state folder where it is not there; what was on record of such a place is gone.
+
+    Raises:
+        DepotError: the place cannot be reached, or what is there has another key.
+    """
+    depot = of(context, SYSTEM, there)
+    try:
+        run(context, depot, "snapshots")
+    except DepotError as problem:
+        if problem.code != MISSING:
+            raise
+        _forget_records(context, {there.repository})
+        run(context, depot, "init")
+
+
 def amend(context: Context, depot: Depot, problem: DepotError) -> None:
     """Do away with what kept somebody from writing, if that can be: no repository yet, or a lock of one who was killed.
 
     Raises:
-        DepotError: it cannot be; what was given.
+        DepotError: it cannot be: what was given, or nothing at all of this system is there, as where a disk is not
+            mounted; a repository would be made beside it.
     """
     if problem.code == MISSING:
+        _require_place(context, depot)
         run(context, depot, "init")
     elif problem.code == LOCKED:
         run(context, depot, "unlock")
     else:
         raise problem
+
+
+def _require_place(context: Context, depot: Depot) -> None:
+    try:
+        if depot.element != SYSTEM:
+            run(context, of(context, SYSTEM), "snapshots")
+            return
+    except DepotError as problem:
+        if problem.code != MISSING:
+            raise
+    where = plan(context).repository
+    hint = f"see that its disk is mounted; to begin anew there: mailpod backup to {where}"
+    raise DepotError(f"no backups of this system are in {where} any more", hint, MISSING)
 
 
 def former(context: Context, before: BackupPlan, where: Repository) -> tuple[str, ...]:
@@ -125,10 +156,14 @@ def forget_former(context: Context, repository: str) -> None:
     gone = {one for one in there.former if Repository.parse(one) == Repository.parse(repository)}
     if not gone:
         raise NotFound(f"no backups were made in {repository} before", "see: mailpod backup former")
-    for element, known in context.store.all_backed().items():
-        if known.repository in gone:
-            context.store.forget_backed(element)
+    _forget_records(context, gone)
     context.store.save_backup_plan(there.model_copy(update={"former": tuple(sorted({*there.former} - gone))}))
+
+
+def _forget_records(context: Context, places: set[str]) -> None:
+    for element, known in context.store.all_backed().items():
+        if known.repository in places:
+            context.store.forget_backed(element)
 
 
 def note(context: Context, there: BackupPlan, element: str, **changes: object) -> Backed:

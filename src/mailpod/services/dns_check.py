@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from mailpod.model import layout, zone
 from mailpod.model.tables import system_host
 from mailpod.services import dns, port_check
+from mailpod.services.answer import Answer, Verdict
 from mailpod.services.context import Context
 from mailpod.services.dialling import Dial, dial
-from mailpod.services.findings import Finding, Verdict
 
 if TYPE_CHECKING:
     from mailpod.services.lookup import Resolver
@@ -34,7 +34,7 @@ def check(
     reach: str = port_check.WELL_KNOWN,
     *,
     wildcards: bool = False,
-) -> list[Finding]:
+) -> list[Answer]:
     """Ask for every record of the zone, for what the parent zone and the reverse zones have, and for blocklists.
 
     Besides, secondaries are asked how old their copy is, and ports are tried: the system's, and the way out.
@@ -49,7 +49,7 @@ def check(
     """
     system = context.system
     ordered = sorted(dns.records(context, wildcards=wildcards), key=attrgetter("name", "kind"))
-    asked: list[Callable[[], Finding]] = []
+    asked: list[Callable[[], Answer]] = []
     for (name, kind), group in groupby(ordered, key=attrgetter("name", "kind")):
         records = list(group)
         wanted = [one.data for one in records]
@@ -88,22 +88,22 @@ def _hint(context: Context, name: str, kind: str) -> str:
 
 def _compare(
     resolver: "Resolver", name: str, kind: str, wanted: Iterable[str], *, required: bool = False, hint: str
-) -> Finding:
+) -> Answer:
     from mailpod.services.lookup import Unknown, canonical
 
     expected = {canonical(kind, one) for one in wanted}
     try:
         found = resolver.ask(name, kind)
     except Unknown as problem:
-        return Finding(name, kind, "unknown", tuple(sorted(expected)), (), required, str(problem))
+        return Answer(name, kind, "unknown", tuple(sorted(expected)), (), required, str(problem))
     relevant = found & expected | {one for one in found if kind not in _OPEN or zone.rivals(one, expected)}
     verdict: Verdict = "right" if relevant == expected else "wrong" if relevant else "missing"
-    return Finding(
+    return Answer(
         name, kind, verdict, tuple(sorted(expected)), tuple(sorted(found)), required, "" if verdict == "right" else hint
     )
 
 
-def _anchored(resolver: "Resolver", domain: str, delegation: list[str]) -> Finding:
+def _anchored(resolver: "Resolver", domain: str, delegation: list[str]) -> Answer:
     """Whether the parent zone vouches for the keys of the zone; if for others alone, who verifies finds nothing."""
     found = _compare(resolver, domain, "DS", delegation, hint="give these values to the registrar")
     if found.verdict == "missing":
@@ -114,11 +114,11 @@ def _anchored(resolver: "Resolver", domain: str, delegation: list[str]) -> Findi
     return found
 
 
-def _verified(resolver: "Resolver", domain: str) -> Finding:
+def _verified(resolver: "Resolver", domain: str) -> Answer:
     """Whether the signatures lead from the root to the zone without a gap, as a resolver that verifies says."""
     from mailpod.services.lookup import Unknown
 
-    found = partial(Finding, domain, "DNSSEC", wanted=("verified",), required=False)
+    found = partial(Answer, domain, "DNSSEC", wanted=("verified",), required=False)
     try:
         if resolver.verifies(domain):
             return found(verdict="right", found=("verified",))
@@ -130,13 +130,13 @@ def _verified(resolver: "Resolver", domain: str) -> Finding:
     return found(verdict="unknown", found=(), hint="this resolver verifies nothing; name another with --resolver")
 
 
-def _copy(context: Context, name: str, address: str) -> Finding:
+def _copy(context: Context, name: str, address: str) -> Answer:
     """Whether a secondary has the zone as it is, by its serial."""
     from mailpod.services.lookup import Unknown, held
 
     domain = context.system.domain
     wanted = _serials(context.nameserver.values(domain, "SOA"))
-    found = partial(Finding, name, "SOA", wanted=wanted, required=False)
+    found = partial(Answer, name, "SOA", wanted=wanted, required=False)
     try:
         there = _serials(held(address, domain, "SOA"))
     except Unknown as problem:
@@ -149,7 +149,7 @@ def _serials(values: Iterable[str]) -> tuple[str, ...]:
     return tuple(one.split()[2] for one in values)
 
 
-def _listed(resolver: "Resolver", address: str, where: str) -> Finding:
+def _listed(resolver: "Resolver", address: str, where: str) -> Answer:
     """Whether a list has the address (RFC 5782)."""
     from mailpod.services.lookup import Unknown
 
@@ -158,10 +158,10 @@ def _listed(resolver: "Resolver", address: str, where: str) -> Finding:
     try:
         found = resolver.ask(name, "A")
     except Unknown as problem:
-        return Finding(name, "A", "unknown", (), (), required=False, hint=str(problem))
+        return Answer(name, "A", "unknown", (), (), required=False, hint=str(problem))
     if any(one.startswith(_NO_VERDICT) for one in found):
-        return Finding(
+        return Answer(
             name, "A", "unknown", (), tuple(found), required=False, hint=f"{where} does not answer this resolver"
         )
     hint = f"{address} is on the list {where}: see there why, and ask to be removed" if found else ""
-    return Finding(name, "A", "wrong" if found else "right", (), tuple(sorted(found)), required=False, hint=hint)
+    return Answer(name, "A", "wrong" if found else "right", (), tuple(sorted(found)), required=False, hint=hint)

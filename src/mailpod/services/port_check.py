@@ -8,8 +8,8 @@ from mailpod.model import layout
 from mailpod.model.records import DNS_PORT, PORTS, System
 from mailpod.model.tables import system_host
 from mailpod.services import certificate_check
+from mailpod.services.answer import Answer
 from mailpod.services.dialling import Dial, reason
-from mailpod.services.findings import Finding
 
 if TYPE_CHECKING:
     from mailpod.services.lookup import Resolver
@@ -22,7 +22,7 @@ _FROM_OUTSIDE = ("smtp", "submissions", "submission", "imaps", "http", "https")
 _SMTP = PORTS["smtp"]
 
 
-def asked(system: System, resolver: "Resolver", dial: Dial, reach: str) -> Iterator[Callable[[], Finding]]:
+def asked(system: System, resolver: "Resolver", dial: Dial, reach: str) -> Iterator[Callable[[], Answer]]:
     """What there is to be tried, one by one.
 
     Args:
@@ -42,7 +42,7 @@ def asked(system: System, resolver: "Resolver", dial: Dial, reach: str) -> Itera
         yield partial(_outward, resolver, dial, reach)
 
 
-def _inward(system: System, dial: Dial, address: str, service: str) -> Finding:
+def _inward(system: System, dial: Dial, address: str, service: str) -> Answer:
     # What is routed to main itself comes to its own ports, not to the machine's.
     port = system.port(service) if "." in address else PORTS[service]
     if service != "smtp":
@@ -50,7 +50,7 @@ def _inward(system: System, dial: Dial, address: str, service: str) -> Finding:
     return _open(dial, address, port, required=True, greeting=f"220 {system_host(system)} ")
 
 
-def _open(dial: Dial, address: str, port: int, *, required: bool, greeting: str = "") -> Finding:
+def _open(dial: Dial, address: str, port: int, *, required: bool, greeting: str = "") -> Answer:
     """Whether the system answers at a port of a public address of its own."""
     kind = f"{port}/tcp"
     wanted = (greeting.strip() or "open",)
@@ -58,13 +58,13 @@ def _open(dial: Dial, address: str, port: int, *, required: bool, greeting: str 
         said = dial(address, port, greeted=bool(greeting))
     except OSError as error:
         hint = f"open it in the firewall; as not every router leads back, try from elsewhere: nc -vz {address} {port}"
-        return Finding(address, kind, "missing", wanted, (reason(error),), required, hint)
+        return Answer(address, kind, "missing", wanted, (reason(error),), required, hint)
     if greeting and not f"{said} ".startswith(greeting):
-        return Finding(address, kind, "wrong", wanted, (said or "nothing",), required, "another server has this port")
-    return Finding(address, kind, "right", wanted, wanted, required)
+        return Answer(address, kind, "wrong", wanted, (said or "nothing",), required, "another server has this port")
+    return Answer(address, kind, "right", wanted, wanted, required)
 
 
-def _outward(resolver: "Resolver", dial: Dial, reach: str) -> Finding:
+def _outward(resolver: "Resolver", dial: Dial, reach: str) -> Answer:
     """Whether the provider lets mail out: many block port 25."""
     from mailpod.services.lookup import Unknown
 
@@ -73,29 +73,29 @@ def _outward(resolver: "Resolver", dial: Dial, reach: str) -> Finding:
         hosts = sorted((int(one.split()[0]), one.split()[1].removesuffix(".")) for one in resolver.ask(reach, "MX"))
         addresses = sorted(resolver.ask(hosts[0][1], "A")) if hosts else []
     except Unknown as problem:
-        return Finding(reach, kind, "unknown", ("open",), (), True, str(problem))
+        return Answer(reach, kind, "unknown", ("open",), (), True, str(problem))
     if not addresses:
-        return Finding(reach, kind, "unknown", ("open",), (), True, "it has no mail server; name another with --reach")
+        return Answer(reach, kind, "unknown", ("open",), (), True, "it has no mail server; name another with --reach")
     hint = (
         "ask the provider to open port 25 outward, or send through another server: mailpod up DOMAIN --relay-host HOST"
     )
     return _reached(dial, reach, addresses[0], _SMTP, kind, hint)
 
 
-def _to_relay_host(system: System, dial: Dial) -> Finding:
+def _to_relay_host(system: System, dial: Dial) -> Answer:
     """Whether the server that all mail leaves through is there."""
     host, port = system.relay_host, system.relay_port
     hint = f"see that {host} takes mail from here; it was named with: mailpod up --relay-host"
     return _reached(dial, host, host, port, f"{port}/tcp out", hint, greeted=port != PORTS["submissions"])
 
 
-def _named(system: System, resolver: "Resolver") -> Finding:
+def _named(system: System, resolver: "Resolver") -> Answer:
     """Whether the domain lets others than main send for it (SPF); what addresses that host has is not known here."""
     from mailpod.services.lookup import Unknown
 
     host = system.relay_host
     wanted = (f"what {host} sends from",)
-    found = partial(Finding, system.domain, "TXT (SPF)", wanted=wanted, required=False)
+    found = partial(Answer, system.domain, "TXT (SPF)", wanted=wanted, required=False)
     try:
         texts = [one.replace('" "', "").strip('"') for one in resolver.ask(system.domain, "TXT")]
     except Unknown as problem:
@@ -114,11 +114,11 @@ def _only_main(system: System) -> set[str]:
     return {f"a:{system_host(system)}", "-all", "~all", "?all"}
 
 
-def _reached(dial: Dial, name: str, address: str, port: int, kind: str, hint: str, *, greeted: bool = True) -> Finding:
+def _reached(dial: Dial, name: str, address: str, port: int, kind: str, hint: str, *, greeted: bool = True) -> Answer:
     try:
         said = dial(address, port, greeted=greeted)
     except OSError as error:
-        return Finding(name, kind, "missing", ("open",), (reason(error),), True, hint)
+        return Answer(name, kind, "missing", ("open",), (reason(error),), True, hint)
     if greeted and not said.startswith("220"):
-        return Finding(name, kind, "wrong", ("open",), (said or "nothing",), True, hint)
-    return Finding(name, kind, "right", ("open",), ("open",), True)
+        return Answer(name, kind, "wrong", ("open",), (said or "nothing",), True, hint)
+    return Answer(name, kind, "right", ("open",), ("open",), True)

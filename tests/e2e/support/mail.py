@@ -88,6 +88,13 @@ class Mailbox:
         _, data = self.session.fetch("1:*", "(BODY.PEEK[])")
         return [part[1] for part in data if isinstance(part, tuple) and b"multipart/report" in part[1]]
 
+    def remove(self, word: str) -> None:
+        """Remove the messages of the inbox whose header holds `word`, for good."""
+        numbers = ",".join(self.holding(word))
+        self.session.select("INBOX")
+        assert self.session.store(numbers, "+FLAGS", r"(\Deleted)")[0] == "OK"
+        assert self.session.expunge()[0] == "OK"
+
     def words(self, folder: str = "INBOX") -> list[str]:
         """The last word of every subject in `folder`, an empty one for what has no subject."""
         if self.session.select(f'"{folder}"', readonly=True)[1] == [b"0"]:

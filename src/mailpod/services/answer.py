@@ -7,7 +7,7 @@ Verdict = Literal["right", "missing", "wrong", "unknown"]
 
 
 @dataclass(frozen=True)
-class Finding:
+class Answer:
     """One set of records, or something else that others see, as it should be and as it is.
 
     Attributes:
