@@ -108,7 +108,7 @@ def _way(
         known = UpdateKey(name=key.name, algorithm=key.algorithm, secret=key.secret)
         return Way(server=parse.host_address(server, "--server"), port=port, key=known)
     if provider and credentials:
-        text = parse.secret_text(credentials, "the credentials", "give a TOML file; see docs/operator.md, DNS")
+        text = parse.secret_text(credentials, "the credentials", "give a TOML file; see docs/internet.md, DNS")
         return Way(provider=provider, options=options_from(provider, text))
     return None
 

@@ -58,7 +58,7 @@ def _problems(context: Context, plan: BackupPlan, name: str, element: str, creat
         why = f": {backed.problem}" if backed.problem else ""
         lines.append(f"the last good backup of {name} {last}{why}; run: mailpod backup")
     if backed.damage:
-        lines.append(f"the backups of {name} are damaged: {backed.damage}; see docs/operator.md, Backup")
+        lines.append(f"the backups of {name} are damaged: {backed.damage}; see docs/backup.md, Backup")
     return lines
 
 

@@ -140,7 +140,7 @@ def _own(context: Context) -> list[Record]:
     try:
         return parsed(path.read_text(), context.system.domain) if path.exists() else []
     except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise InvalidInput(f"{path} cannot be used: {error}", "correct that file; see docs/operator.md, DNS") from error
+        raise InvalidInput(f"{path} cannot be used: {error}", "correct that file; see docs/internet.md, DNS") from error
 
 
 def texts(context: Context, name: str) -> set[str] | None:

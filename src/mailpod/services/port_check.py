@@ -105,7 +105,7 @@ def _named(system: System, resolver: "Resolver") -> Answer:
         return found(verdict="right", found=policies)
     hint = (
         f"mail leaves through {host}, and SPF names main alone: add what its provider says, as include:NAME, for the "
-        "domain and each account's subdomain, in dns/records.zone; see docs/operator.md, Relay host"
+        "domain and each account's subdomain, in dns/records.zone; see docs/internet.md, Relay host"
     )
     return found(verdict="missing", found=policies, hint=hint)
 

@@ -33,7 +33,7 @@ def proof(context: Context, names: tuple[str, ...]) -> tuple[tuple[str, ...], Ki
     found = leading_here(context, names)
     if not found:
         raise MailpodError(
-            f"{names[0]} leads to another web server than main's, or nowhere", "see docs/operator.md, Certificates"
+            f"{names[0]} leads to another web server than main's, or nowhere", "see docs/internet.md, Certificates"
         )
     return found, "http-01", partial(_on_web, context)
 

@@ -16,7 +16,7 @@ from mailpod.model.records import System
 from mailpod.services.context import Context
 from mailpod.store import Store
 
-_HINT = "correct or remove that file; see docs/operator.md, To whom mail goes"
+_HINT = "correct or remove that file; see docs/internet.md, To whom mail goes"
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def test_what_is_none_is_refused(text):
         Repository.parse(text)
 
 
-@pytest.mark.parametrize("guide", ["operator.md", "operator.fr.md"])
+@pytest.mark.parametrize("guide", ["backup.md", "backup.fr.md"])
 def test_what_the_guide_says_makes_the_same_password(guide, tmp_path):
     text = (Path(__file__).parents[3] / "docs" / guide).read_text()
     [command] = re.findall(r"^python3 -c .*hmac.* >password$", text, re.MULTILINE)
