@@ -120,6 +120,11 @@ def test_a_service_that_refuses_the_keys_or_is_down(system: System, alice: Accou
     assert any("has never been" in problem and "connection refused" in problem for problem in problems)
     service.start()
 
+    # What was there is gone with it, and nothing is begun in its place unasked.
+    what, tip = system.cli.run("backup", alice.name).complaint
+    assert ("any more" in what, "to begin anew there: mailpod backup to s3:" in tip) == (True, True)
+    assert set_up(system, service, service.secret).code == 0
+
 
 def test_what_was_acknowledged_before_it_began_is_in_it(system: System, service: S3) -> None:
     """While mail comes in and flags change without a pause, none that was there is missing; a folder comes back too."""

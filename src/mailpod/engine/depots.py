@@ -18,6 +18,8 @@ from mailpod.model.depot import BESIDE, LOCKED, MISSING, WRONG_KEY, Depot, Depot
 from mailpod.model.spec import LABEL_ID, LABEL_INSTANCE, WorkloadSpec
 
 _TOOLS = "/usr/lib/mailpod/backup"
+# What ends before anybody else works on the same repository, even if whoever has started it was killed.
+_WRITES = {"forget", "init", "keep", "save", "unlock"}
 # restic(1): some files could not be read.
 _INCOMPLETE = 3
 _MEMORY = 1024 * 1024 * 1024
@@ -32,7 +34,8 @@ def at_depot(api: Any, depot: Depot, words: Sequence[str], given: Iterable[bytes
     Args:
         given: its standard input.
     """
-    with ThreadPoolExecutor(1) as pool, _beside(api, depot, words, BESIDE) as running:
+    element = depot.element if words[0] in _WRITES else BESIDE
+    with ThreadPoolExecutor(1) as pool, _beside(api, depot, words, element) as running:
         pool.submit(running.give, chain([depot.key_and_ways()], given))
         yield from running.output()
         _check(running)

@@ -4,6 +4,7 @@ import base64
 from dataclasses import dataclass, field
 
 from mailpod.model.archive import File, tar
+from mailpod.model.backup import SYSTEM
 from mailpod.model.errors import MailpodError
 
 MISSING, LOCKED, WRONG_KEY = 10, 11, 12
@@ -12,7 +13,9 @@ UNREACHED = 75
 """That of `images/backup/repository` where there is no way to the repository (EX_TEMPFAIL of sysexits(3))."""
 
 BESIDE = "backup"
-"""What a container is there for that works on a repository alone, instead of an account's id."""
+"""What a container is there for that only reads a repository, or removes it, instead of an account's id."""
+LOCKS = {BESIDE: BESIDE, SYSTEM: f"backup-{SYSTEM}"}
+"""Of what such a container is there for that is no account: the lock which whoever has started it holds."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 
 from mailpod.model.backup import KEEPSAKES, STATE_FILE, SYSTEM, ZONE_KEYS, Backed, BackupPlan, Repository
-from mailpod.model.depot import Depot, DepotError
+from mailpod.model.depot import LOCKS, Depot, DepotError
 from mailpod.model.errors import InvalidInput, MailpodError, NotFound
 from mailpod.model.records import Account, now
 from mailpod.model.spec import LABEL_ID
@@ -54,7 +54,8 @@ def set_up(context: Context, repository: str, changes: dict[str, object]) -> Bac
     if where.kind == "sftp":
         wanted = _with_ssh(context, before, wanted, where)
     try:
-        depots.make(context, wanted)
+        with alone(context, SYSTEM):
+            depots.make(context, wanted)
     except DepotError as problem:
         if where.kind == "folder" or problem.exit_code != 1:
             raise
@@ -116,14 +117,15 @@ def require_all(done: dict[str, Backed]) -> None:
 
 @contextlib.contextmanager
 def alone(context: Context, element: str) -> Iterator[None]:
-    """Keep every other command from writing to the repository of an element.
+    """Keep every other command from writing to the repository of an element; what one has left that was killed, ends.
 
     Raises:
         MailpodError: another one is at it.
         NotFound: the account is gone.
     """
     if element == SYSTEM:
-        with context.store.lock(f"backup-{SYSTEM}"):
+        with context.store.lock(LOCKS[SYSTEM]):
+            context.engine.remove_helpers(context.instance, SYSTEM)
             yield
         return
     account = next((one for one in context.store.accounts() if one.id == element), None)

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import product
 
 from mailpod.model import layout
-from mailpod.model.depot import BESIDE
+from mailpod.model.depot import LOCKS
 from mailpod.model.errors import MailpodError, NotFound
 from mailpod.model.records import Account, now
 from mailpod.model.spec import WorkloadSpec
@@ -159,20 +159,20 @@ def leftovers(context: Context) -> list[Callable[[], None]]:
     """What is to be done about moves that were cut short, a call each."""
     at_work = context.engine.helpers(context.instance)
     known = _known(context)
-    strays = at_work - {account.id for account in known} - {BESIDE}
+    strays = at_work - {account.id for account in known} - {*LOCKS}
     remove = partial(context.engine.remove_helpers, context.instance)
     return [
         *(partial(_tidy, context, account) for account in known if _unsettled(account) or account.id in at_work),
         *(partial(_look_after, context, account) for account in known if account.kept),
         *(partial(remove, one) for one in strays),
-        *([partial(_end_beside, context)] if BESIDE in at_work else []),
+        *(partial(_end_beside, context, one) for one in LOCKS if one in at_work),
     ]
 
 
-def _end_beside(context: Context) -> None:
+def _end_beside(context: Context, there_for: str) -> None:
     """End what commands that were killed have left beside repositories, unless somebody is at work there."""
-    with contextlib.suppress(MailpodError), context.store.lock(BESIDE, seconds=0):
-        context.engine.remove_helpers(context.instance, BESIDE)
+    with contextlib.suppress(MailpodError), context.store.lock(LOCKS[there_for], seconds=0):
+        context.engine.remove_helpers(context.instance, there_for)
 
 
 def _tidy(context: Context, account: Account) -> None:

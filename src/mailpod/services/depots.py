@@ -131,7 +131,8 @@ def _require_place(context: Context, depot: Depot) -> None:
         if problem.code != MISSING:
             raise
     where = plan(context).repository
-    hint = f"see that its disk is mounted; to begin anew there: mailpod backup to {where}"
+    look = "see that its disk is mounted" if depot.folder else "look what became of them"
+    hint = f"{look}; to begin anew there: mailpod backup to {where}"
     raise DepotError(f"no backups of this system are in {where} any more", hint, MISSING)
 
 

@@ -96,6 +96,10 @@ class SwarmSystem(System):
                 found += [(node.hostname, one) for one in client.containers.list(filters={"label": label})]
         return found
 
+    def on(self, machine: str) -> docker.DockerClient:
+        """The engine of the machine of that name."""
+        return self._clients[machine]
+
     def states(self) -> dict[str, str]:
         """The machines' states by name."""
         return {one["name"]: one["state"] for one in self.cli.ok("node", "list", "--json").json()}

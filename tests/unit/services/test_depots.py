@@ -4,7 +4,7 @@ import pytest
 from tests.fakes.steps import Steps
 
 from mailpod.model.backup import SYSTEM
-from mailpod.model.depot import LOCKED, DepotError
+from mailpod.model.depot import LOCKED, LOCKS, DepotError
 from mailpod.model.errors import InvalidInput, MailpodError, NotFound
 from mailpod.model.records import now
 from mailpod.services import (
@@ -207,3 +207,21 @@ def test_one_that_alone_is_not_there_any_more_is_begun_anew(backed_up):
     backed_up.world.depots = kept
     backing_up.back_up(backed_up.process())
     assert (backed_up.backups_of("alice"), backed_up.backups_of("bob")) == (1, 2)
+
+
+@pytest.mark.parametrize("there_for", LOCKS)
+def test_what_a_killed_command_left_beside_a_repository_ends_unless_another_is_at_work(backed_up, there_for):
+    backed_up.world.helpers = [there_for]
+    with backed_up.store.lock(LOCKS[there_for]):
+        installation.apply(backed_up.process())
+    assert backed_up.world.helpers == [there_for]
+    installation.apply(backed_up.process())
+    assert not backed_up.world.helpers
+
+
+def test_what_a_killed_backup_of_the_state_folder_left_ends_before_the_next(backed_up):
+    backed_up.world.helpers = [SYSTEM]
+    steps = Steps()
+    backing_up.back_up(backed_up.process(steps), ("alice",))
+    assert not backed_up.world.helpers
+    assert steps.taken.index("engine remove_helpers") < steps.taken.index("engine at_depot save")
