@@ -71,6 +71,13 @@ def _make_folder(folder: Path) -> None:
             missing.mkdir(mode=0o700, exist_ok=True)
 
 
+def _remove_durably(path: Path) -> None:
+    """Remove a file, if it is there, so that it does not come back after a power failure."""
+    if path.exists():
+        path.unlink()
+        _sync_folder(path.parent)
+
+
 def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -161,7 +168,7 @@ class Store:
     def forget_account(self, account: Account) -> None:
         """Remove an account's record, if it is there and not another account's of the same name."""
         if self.holds(account):
-            self._account_path(account.name).unlink(missing_ok=True)
+            _remove_durably(self._account_path(account.name))
 
     def deleted(self) -> list[Account]:
         """Deleted accounts that can be brought back, the oldest first."""
@@ -174,7 +181,7 @@ class Store:
 
     def forget_deleted(self, account_id: str) -> None:
         """Remove the record of a deleted account, if there is one."""
-        (self.folder / "deleted" / f"{account_id}.toml").unlink(missing_ok=True)
+        _remove_durably(self.folder / "deleted" / f"{account_id}.toml")
 
     def aliases(self) -> list[Alias]:
         """Every shared address, by local part."""

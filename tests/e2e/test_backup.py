@@ -160,7 +160,7 @@ def test_a_whole_system_comes_back_from_its_key_and_the_repository(system: Syste
         assert served("DNSKEY") == system.served(system.domain, "DNSKEY")
         [old], [new] = system.served(system.domain, "SOA"), served("SOA")
         assert int(new.split()[2]) > int(old.split()[2])
-        assert [one["address"] for one in cli.ok("alias", "list", "--json").json()] == ["office@club.test"]
+        assert "office@club.test" in [one["address"] for one in cli.ok("alias", "list", "--json").json()]
         cli.ok("down", "--purge", "--yes")
         assert not engine.objects()
     finally:

@@ -23,18 +23,19 @@ def test_damage_of_many_kinds_is_found_and_repaired(undamaged: System, alice: Ac
     key, settings, ghost = state / "secrets" / "ca_key.pem", state / "compose.env", f"{instance}-ghost-00feedbeef00"
     labels = {LABEL_INSTANCE: instance, LABEL_ROLE: "account", LABEL_ACCOUNT: "ghost", LABEL_ID: "00feedbeef00"}
     client = system.engine.client
+    # It has no volume of its own, which would stay.
+    image = str(system.engine.account(alice.name).image.id)
 
     key.chmod(0o644)
     with settings.open("a") as file:
         file.write("MAILPOD_BIND=192.0.2.1\n")
     system.engine.account(bob.name).remove(force=True)
-    client.containers.create(str(system.main.image.id), name=f"{instance}-ghost", labels=labels)
+    client.containers.create(image, name=f"{instance}-ghost", labels=labels)
     client.networks.create(f"{instance}-net7", labels={LABEL_INSTANCE: instance})
     client.volumes.create(ghost, labels=labels)
     table = "/data/etc/tables/postfix/senders"
     assert execute(system.main, "sh", "-c", f"echo somebody@{system.domain} ghost >>{table}")[0] == 0
     own = next(name for name in system.engine.volumes() if name.startswith(f"{instance}-alice-"))
-    image = str(system.engine.account(alice.name).image.id)
     chown = ["chown", "--recursive", "0:0", "/data/home/Maildir"]
     client.containers.run(image, entrypoint=chown, volumes={own: {"bind": "/data"}}, network_mode="none", remove=True)
 

@@ -124,7 +124,7 @@ def test_whoever_else_is_on_the_network_finds_no_private_port_open(system: Syste
         for address in (alice.ipv6, ipv4(alices)):
             assert open_ports(spy, address, *PUBLIC, *PRIVATE) == PUBLIC
     finally:
-        spy.remove(force=True)
+        spy.remove(force=True, v=True)
 
 
 def test_not_even_root_in_an_account_can_change_its_packet_filter(system: System, alice: Account) -> None:
@@ -202,7 +202,7 @@ def test_an_account_made_anew_has_its_address_and_is_reached_within_a_second(und
         until(lambda: system.reaches(bob), "a login through main", 4)
         system.wait_for(bob, word, seconds=4)
     finally:
-        thief.remove(force=True)
+        thief.remove(force=True, v=True)
 
 
 @pytest.mark.once

@@ -53,6 +53,11 @@ def test_a_mailbox_that_fills_up(system: System, full: Account, bob: Account) ->
     assert warnings(system, full) == 0
     assert "(STORAGE 65" in shown(system, full)
     assert " 10240)" in shown(system, full)
+    # The links of an export that was killed (copy/snapshot) are not mail a second time.
+    links = "mkdir -p snapshot/cur; find cur new -type f -exec ln {} snapshot/cur/ ';'; rm maildirsize"
+    assert execute(system.engine.account(full.name), "sh", "-c", f"cd ~box/Maildir; {links}", user="box")[0] == 0
+    assert answer(system, full.address, 1.0)[0] == 250
+    assert execute(system.engine.account(full.name), "rm", "-r", "/data/home/Maildir/snapshot", user="box")[0] == 0
 
     # beyond 80 %
     system.wait_for(full, post(system, full.address, 1.8))

@@ -100,8 +100,9 @@ class FakeChannel:
         there, noted = self._world.volumes[container.volume].files, f"spool/taken/{verb.split()[1]}"
         if noted not in there:
             there[noted] = File(noted, b"")
-            for file in files:
-                self._world.sent.append(file.path)
+            *waiting, end = (file.path for file in files)
+            assert end == "all"
+            self._world.sent += waiting
         self._step(f"channel {verb} is done")
         return b""
 

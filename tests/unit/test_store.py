@@ -15,7 +15,10 @@ SYSTEM = System(
     domain="example.org", instance="mailpod", ipv6_subnet="fd00::/64", port_base=20000, resolver="192.0.2.1"
 )
 ALICE = Account(
-    id="a1", name="alice", created=datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC), ssh_keys=("ssh-ed25519 A é", 'q"\\')
+    id="a1",
+    name="alice",
+    created=datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC),
+    ssh_keys=("ssh-ed25519 A é", 'ssh-rsa q"\\'),
 )
 
 

@@ -21,10 +21,10 @@ def ask(question: str) -> None:
 
 
 def note(line: str) -> None:
-    """Say something that is not the result."""
+    """Say something that is not the result; there may be words of an account's or of another server's in it."""
     # A terminal that was closed must not keep the work, or its undoing, from its end.
     with contextlib.suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
+        print("\n".join(map(foreign, line.split("\n"))), file=sys.stderr, flush=True)
 
 
 def error(problem: MailpodError) -> None:

@@ -260,8 +260,8 @@ def key_line(path: Path) -> str:
     return words[0]
 
 
-def private_key(path: Path) -> str:
-    """A private SSH key without a passphrase, from its file.
+def private_key(path: Path) -> tuple[str, str]:
+    """A private SSH key without a passphrase, from its file, and its public line.
 
     Raises:
         InvalidInput: the file cannot be read, or holds something else.
@@ -269,13 +269,13 @@ def private_key(path: Path) -> str:
     hint = "give a private key that has no passphrase"
     text = _text(path, "the SSH key", hint)
     from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.serialization import load_ssh_private_key
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_private_key
 
     try:
-        load_ssh_private_key(text.encode(), password=None)
+        public = load_ssh_private_key(text.encode(), password=None).public_key()
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise InvalidInput(f"{path} holds no private SSH key that can be used: {error}", hint) from error
-    return text
+    return text, public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
 
 def s3_access(keys: Path | None, region: str | None) -> dict[str, str]:

@@ -54,7 +54,8 @@ def restore(
     """Bring everything back from backups: keys, the desired state, every account. What is not said is as it was."""
     given = BackupPlan(key=parse.key_line(key_file), repository=repository)
     if ssh_key:
-        given = given.model_copy(update={"ssh_private": parse.private_key(ssh_key)})
+        private, public = parse.private_key(ssh_key)
+        given = given.model_copy(update={"ssh_private": private, "ssh_public": public})
     given = given.model_copy(update=parse.s3_access(s3_keys, s3_region))
 
     def adjust(there: System) -> System:

@@ -244,7 +244,7 @@ class EngineApi:
                 self._api.start(made["Id"])
                 return bool(self._api.wait(made["Id"])["StatusCode"] == 0)
             finally:
-                self._api.remove_container(made["Id"], force=True)
+                self._api.remove_container(made["Id"], force=True, v=True)
 
     def containers_of(self, service: str) -> list[str]:
         """Ids of a service's containers on this machine, running or not."""

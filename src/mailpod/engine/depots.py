@@ -36,8 +36,9 @@ def at_depot(api: Any, depot: Depot, words: Sequence[str], given: Iterable[bytes
     """
     element = depot.element if words[0] in _WRITES else BESIDE
     with ThreadPoolExecutor(1) as pool, _beside(api, depot, words, element) as running:
-        pool.submit(running.give, chain([depot.key_and_ways()], given))
+        taken = pool.submit(running.give, chain([depot.key_and_ways()], given))
         yield from running.output()
+        taken.result()
         _check(running)
 
 

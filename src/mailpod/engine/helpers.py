@@ -8,6 +8,7 @@ import contextlib
 import io
 import socket
 import tarfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -28,8 +29,8 @@ _OWNER = "1000:1000"
 _MEMORY = 256 * 1024 * 1024
 _PROCESSES = 32
 _CHUNK = 1024 * 1024
-# How long rsync or tar may think, or a disk write, without a word.
-_SILENCE = 300
+# Seconds after which a container is given up to and from which nothing moves; it may look at a large disk as long.
+_SILENCE = 900
 _STDOUT = 1
 _SAID = 4096
 # rsync(1): some files vanished, or changed, while they were copied.
@@ -59,18 +60,40 @@ class Helper:
         # The SDK gives a reader of the socket, with its answer to keep both open.
         self._socket: socket.socket = connection._sock  # noqa: SLF001
         self._socket.settimeout(_SILENCE)
+        self._moved = time.monotonic()
         self.said = b""
 
     def output(self) -> Iterator[bytes]:
-        """What it writes to standard output, until it ends."""
+        """What it writes to standard output, until it ends.
+
+        Raises:
+            MailpodError: for a long time nothing has moved, neither to it nor from it.
+        """
         # Each piece comes after a header of 8 bytes: the stream, three zeros, the length (Docker API, "attach").
-        with contextlib.suppress(ConnectionError), self._socket.makefile("rb", _CHUNK) as stream:
-            while len(header := stream.read(8)) == 8:
-                piece = stream.read(int.from_bytes(header[4:], "big"))
-                if header[0] == _STDOUT:
-                    yield piece
+        here = bytearray()
+        while piece := self._receive():
+            here += piece
+            while len(here) >= 8 and len(here) >= (end := 8 + int.from_bytes(here[4:8], "big")):
+                stream, content = here[0], bytes(here[8:end])
+                del here[:end]
+                if stream == _STDOUT:
+                    yield content
                 else:
-                    self.said = (self.said + piece)[-_SAID:]
+                    self.said = (self.said + content)[-_SAID:]
+
+    def _receive(self) -> bytes:
+        while True:
+            try:
+                piece = self._socket.recv(_CHUNK)
+            except TimeoutError:
+                # It may have been given something all the time, of which it says nothing.
+                if time.monotonic() - self._moved >= _SILENCE:
+                    raise _stuck() from None
+            except ConnectionError:
+                return b""
+            else:
+                self._moved = time.monotonic()
+                return piece
 
     def give(self, pieces: Iterable[bytes], told: Callable[[int], None] = lambda _count: None) -> int:
         """Write to its standard input and close it; stops early when nobody reads there any more.
@@ -80,14 +103,24 @@ class Helper:
 
         Returns:
             How many bytes it was given.
+
+        Raises:
+            MailpodError: for a long time it has taken nothing. Nothing more is heard of it then.
         """
         count = 0
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        try:
             for piece in pieces:
-                self._socket.sendall(piece)
+                for at in range(0, len(piece), _CHUNK):
+                    self._socket.sendall(piece[at : at + _CHUNK])
+                    self._moved = time.monotonic()
                 count += len(piece)
                 told(count)
             self._socket.shutdown(socket.SHUT_WR)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        except TimeoutError:
+            self._socket.shutdown(socket.SHUT_RDWR)
+            raise _stuck() from None
         return count
 
     def let_go(self) -> None:
@@ -109,6 +142,10 @@ class Helper:
             raise MailpodError(
                 f"{what} failed: {lines[0] if lines else f'exit code {code}'}", "see that the disk has room"
             )
+
+
+def _stuck() -> MailpodError:
+    return MailpodError(f"nothing has moved for {_SILENCE // 60} minutes", "see that the disk and the engine are well")
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ import functools
 import secrets
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from itertools import chain
 
 from mailpod.model.errors import InvalidInput, MailpodError
 
@@ -111,8 +112,17 @@ def dynamic(ipv4: str) -> str:
     return str(upper)
 
 
+def _in_any_order(part: IPv4Network) -> list[IPv4Network]:
+    candidates = list(part.subnets(new_prefix=_IPV4_LENGTH))
+    secrets.SystemRandom().shuffle(candidates)
+    return candidates
+
+
 def free_ipv4(taken: Iterable[str]) -> str:
     """A private subnet (RFC 1918) for one more network.
+
+    Rather one of the upper half: an engine gives its own networks the first that are free, also on a machine that joins
+    a Swarm later.
 
     Args:
         taken: subnets that are somebody's already, of either family.
@@ -121,9 +131,8 @@ def free_ipv4(taken: Iterable[str]) -> str:
         MailpodError: nothing is free.
     """
     there = [net for net in map(ip_network, taken) if isinstance(net, IPv4Network) and net.prefixlen]
-    candidates = list(_PRIVATE.subnets(new_prefix=_IPV4_LENGTH))
-    secrets.SystemRandom().shuffle(candidates)
-    for one in candidates:
+    lower, upper = _PRIVATE.subnets()
+    for one in chain(*map(_in_any_order, (upper, lower))):
         if not any(map(one.overlaps, there)):
             return str(one)
     raise MailpodError(

@@ -277,6 +277,13 @@ class Account(_Record):
             raise ValueError(f"a quota is {NO_QUOTA} or at least {MIN_QUOTA}")
         return quota
 
+    @field_validator("ssh_keys")
+    @classmethod
+    def _one_a_line(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(is_ssh_key(key) for key in keys):
+            raise ValueError("an SSH key is one line, of a type and what it is")
+        return keys
+
     def another(self, name: str, **own: object) -> "Account":
         """A new account that may do what this one may; what this one is and has, and where, is not the new one's.
 
@@ -298,6 +305,11 @@ class Account(_Record):
     def short(self, domain: str) -> str:
         """The account's short address."""
         return addresses.short(self.name, domain)
+
+
+def is_ssh_key(line: str) -> bool:
+    """Whether it looks like a public SSH key, and is nothing more than one line of a file of such (sshd(8))."""
+    return line.isprintable() and len(line.split()) > 1
 
 
 class Alias(_Record):

@@ -142,16 +142,18 @@ def of_keys(keys: Iterable[DkimRecord]) -> list[Record]:
 def overridden(ours: Iterable[Record], own: Iterable[Record]) -> list[Record]:
     """Our records with the operator's own: those of a name and type take the place of ours.
 
-    An alias (CNAME) stands alone at its name (RFC 1034 section 3.6.2), whoever's it is.
+    A text takes that of ours only if it is of the same sort: a site's verification stands beside SPF. An alias (CNAME)
+    stands alone at its name (RFC 1034 section 3.6.2), whoever's it is.
     """
     theirs = list(own)
-    sets = {(one.name, one.kind) for one in theirs}
     names = {one.name for one in theirs}
     aliases = {one.name for one in theirs if one.kind == "CNAME"}
 
     def stays(one: Record) -> bool:
-        clash = one.name in aliases or (one.kind == "CNAME" and one.name in names)
-        return not clash and (one.name, one.kind) not in sets
+        if one.name in aliases or (one.kind == "CNAME" and one.name in names):
+            return False
+        same = [other.data for other in theirs if (other.name, other.kind) == (one.name, one.kind)]
+        return not any(rivals(value, [one.data]) for value in same) if one.kind == "TXT" else not same
 
     return [*(one for one in ours if stays(one)), *theirs]
 

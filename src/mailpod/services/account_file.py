@@ -17,7 +17,7 @@ from typing import BinaryIO
 from pydantic import ValidationError
 
 from mailpod.model.errors import InvalidInput, MailpodError
-from mailpod.model.records import Account
+from mailpod.model.records import Account, is_ssh_key
 from mailpod.services.whole_file import written
 
 _FORMAT = 1
@@ -131,6 +131,8 @@ def _read(path: Path, file: BinaryIO) -> Packed:
             raise InvalidInput(f"{path} is of another mailpod: format {document['format']}", "update this one")
         account = Account.model_validate(document["account"])
         keys = document["ssh_host_key"], document["ssh_host_public"]
+        if not is_ssh_key(keys[1]):
+            raise damaged
         return Packed(account, *keys, document.get("goes_on", False), path, begin, end)
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         raise none from error

@@ -204,7 +204,8 @@ def _state(context: Context, plan: BackupPlan) -> dict[str, object]:
     depot = depots.of(context, SYSTEM, plan)
     context.progress("backing up keys and the desired state")
     moment = now()
-    said = depots.written(context, depot, "save", STATE_FILE, given=[state(context)])
+    content = state(context)
+    said = depots.written(context, depot, "save", STATE_FILE, str(len(content)), given=[content])
     return _taken(said, moment)
 
 

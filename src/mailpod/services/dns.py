@@ -30,7 +30,7 @@ def published_file(context: Context) -> Path:
 
 
 def records(context: Context, *, wildcards: bool = False) -> list[Record]:
-    """All records of the zone, by name; where the operator has records of a name and type, those alone.
+    """All records of the zone, by name, with the operator's own (`zone.overridden`).
 
     Args:
         wildcards: those of a zone elsewhere that is not changed for each account.
@@ -118,9 +118,11 @@ def tell(context: Context, account: Account) -> None:
         # Somebody else may have been given the name meanwhile: what the folder says now counts.
         with context.store.lock("dns"):
             # Where it was before, it may have had an address while it has none now.
-            old = [*_of(context, account), Record(account.fqdn(context.system.domain), "AAAA", "::")]
+            fqdn = account.fqdn(context.system.domain)
+            old = [*_of(context, account), Record(fqdn, "AAAA", "::")]
             new = [one for now in context.store.accounts() if now.name == account.name for one in _of(context, now)]
-            own = _own(context)
+            # What the operator has at other names may share a set with records that are not the account's.
+            own = [one for one in _own(context) if f".{one.name}".endswith(f".{fqdn}")]
             context.nameserver.change(zone.overridden(old, own), zone.overridden(new, own))
     except MailpodError as problem:
         what = f"the name server could not be told of {account.name}: {problem.what}"

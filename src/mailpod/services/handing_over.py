@@ -1,13 +1,15 @@
 """What waits in an account's queue when another volume takes the place of its own."""
 
 from mailpod.model import layout
-from mailpod.model.archive import tar
+from mailpod.model.archive import File, tar
 from mailpod.model.records import Account
 from mailpod.model.spec import WorkloadSpec
 from mailpod.services.context import Context
 
 # For each message to be on disk.
 _SECONDS = 600
+# By it the account knows that all has come.
+_END = File("all", b"")
 
 
 def hand_over(context: Context, account: Account, replaced: WorkloadSpec) -> None:
@@ -25,7 +27,8 @@ def hand_over(context: Context, account: Account, replaced: WorkloadSpec) -> Non
     waiting = [] if account.deleted else context.engine.queued(replaced)
     if waiting:
         public = context.account_identity(account).ssh_host_public
-        context.channel.account(account.name, public, f"take-queue {replaced.volume}", waiting, _SECONDS)
+        given = [*waiting, _END]
+        context.channel.account(account.name, public, f"take-queue {replaced.volume}", given, _SECONDS)
         context.progress(f"{len(waiting)} messages that waited in {account.name} go on from there")
     former = account.fqdn(context.system.domain)
     context.engine.unpack_volume(replaced, [tar([layout.restored_file(former)])])

@@ -129,9 +129,13 @@ def _mailboxes(context: Context, found: Status) -> Iterator[Metric]:
 def _room(context: Context, account: Account) -> list[int]:
     public = context.account_identity(account).ssh_host_public
     try:
-        return [*map(int, context.channel.account(account.name, public, "room", seconds=_PATIENCE).split())]
-    except MailpodError:
+        free, messages, size = map(
+            int, context.channel.account(account.name, public, "room", seconds=_PATIENCE).split()
+        )
+    except (MailpodError, ValueError):
+        # An account may say anything.
         return []
+    return [free, messages, size]
 
 
 def _dates(found: Status) -> Iterator[Metric]:

@@ -20,7 +20,8 @@ class Wanted(TypedDict, total=False):
         bind: IPv4 address to listen on.
         port_base: number added to every published port.
         resolver: whom to ask for names; `none` for the root servers again.
-        public_ipv4: the machine's address for the outside; at first the one it reaches others from, if that is public.
+        public_ipv4: the machine's address for the outside; at first `bind`, or else the one it reaches others from, if
+            that is public.
         dns: who serves the zone; at first the system itself, if nobody else on this machine does.
         antivirus: what looks for viruses in mail; nothing at first.
         ipv6_prefix: one that is routed to this host; `none` for unique local addresses again.
@@ -97,7 +98,10 @@ def adjusted(base: System, **wanted: Unpack[Wanted]) -> System:
 def _with_defaults(system: System, dns: Dns | None, public_ipv4: str | None) -> System:
     """A new system with what depends on this machine, where nothing was said."""
     served = "built-in" if ports.free_for_dns(system) else "elsewhere"
-    return system.model_copy(update={"dns": dns or served, "public_ipv4": public_ipv4 or routes.public_ipv4()})
+    # It listens there alone, whatever else the machine has.
+    bound = system.bind if IPv4Address(system.bind).is_global else ""
+    address = public_ipv4 or bound or routes.public_ipv4()
+    return system.model_copy(update={"dns": dns or served, "public_ipv4": address})
 
 
 def _check_swarm(bind: str | None, ipv6_prefix: str | None) -> None:

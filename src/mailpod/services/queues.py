@@ -208,8 +208,15 @@ def _queue(element: str, ask: Callable[[], bytes]) -> list[Message] | None:
 
 
 def _messages(element: str, said: bytes) -> list[Message]:
-    """From what `postqueue -j` prints (postqueue(1))."""
-    return [_message(element, json.loads(line)) for line in said.splitlines() if line.strip()]
+    """From what `postqueue -j` prints (postqueue(1)).
+
+    Raises:
+        MailpodError: it is something else; an account may say anything.
+    """
+    try:
+        return [_message(element, json.loads(line)) for line in said.splitlines() if line.strip()]
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise MailpodError(f"{element} does not tell its queue", "see: mailpod doctor") from error
 
 
 def _message(element: str, entry: dict[str, Any]) -> Message:

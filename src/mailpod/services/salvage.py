@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from mailpod.engine.port import Engine
 from mailpod.model import layout, relay_host, state_copy
 from mailpod.model.errors import MailpodError
-from mailpod.model.records import DEFAULT_STACK, FILTERS, Account, System, now
+from mailpod.model.records import DEFAULT_STACK, FILTERS, Account, System, is_ssh_key, now
 from mailpod.model.spec import LABEL_ACCOUNT, LABEL_ID, LABEL_ROLE, Network
 from mailpod.model.state_copy import StateCopy
 from mailpod.services.images import ACCOUNT
@@ -112,7 +112,7 @@ def _account(engine: Engine, instance: str, volume: str, labels: Mapping[str, st
         name=labels[LABEL_ACCOUNT],
         created=now(),
         stack=next((stack for stack in FILTERS if stack == files.get("etc/stack", "").strip()), DEFAULT_STACK),
-        ssh_keys=tuple(files.get("etc/ssh/user_keys", "").splitlines()),
+        ssh_keys=tuple(filter(is_ssh_key, files.get("etc/ssh/user_keys", "").splitlines())),
     )
     # What the engine says of it counts: an account cannot call itself another, nor ask for what is the control plane's.
     own = told.another(
@@ -121,7 +121,8 @@ def _account(engine: Engine, instance: str, volume: str, labels: Mapping[str, st
     if layout.account_volume(instance, own) != volume:
         own = own.model_copy(update={"volume": volume})
     begun = layout.RESTORED not in files
-    return FoundAccount(own, "", begun, files.get(_HOST_KEY, ""), files.get(f"{_HOST_KEY}.pub", "").strip())
+    public = files.get(f"{_HOST_KEY}.pub", "").strip()
+    return FoundAccount(own, "", begun, files.get(_HOST_KEY, ""), public if is_ssh_key(public) else "")
 
 
 def _record(files: Mapping[str, str]) -> Account | None:

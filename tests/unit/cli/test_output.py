@@ -66,3 +66,9 @@ def test_a_terminal_that_is_gone_keeps_nobody_from_working(monkeypatch):
     monkeypatch.setattr(output.sys, "stderr", Gone())
     output.progress("undoing")
     output.error(MailpodError("what", "next"))
+
+
+def test_words_of_others_are_no_commands_to_the_terminal(capsys):
+    output.progress("folder \x1b]52;c;aGk=\x07")
+    output.error(MailpodError("a\x1b[2J", "b\nc"))
+    assert capsys.readouterr().err == "· folder ?]52;c;aGk=?\nmailpod: a?[2J\n  b\nc\n"

@@ -14,7 +14,9 @@ from mailpod.model.state_copy import account_record
 from mailpod.model.tables import quota_token
 
 ROOT = Path(__file__).resolve().parents[3]
-ALICE = Account(id="0a1b", name="alice", created=datetime(2024, 1, 1, tzinfo=UTC), ssh_keys=("ssh-ed25519 A a", "k2"))
+ALICE = Account(
+    id="0a1b", name="alice", created=datetime(2024, 1, 1, tzinfo=UTC), ssh_keys=("ssh-ed25519 A a", "ssh-ed25519 B")
+)
 IDENTITY = Identity(
     ssh_host_key="HOST KEY",
     ssh_host_public="ssh-ed25519 H",
@@ -119,7 +121,7 @@ def test_the_files_of_an_account():
         "etc/ssh/ssh_host_ed25519_key": b"HOST KEY",
         "etc/ssh/ssh_host_ed25519_key.pub": b"ssh-ed25519 H\n",
         "etc/ssh/operator_keys": b"ssh-ed25519 OP\n",
-        "etc/ssh/user_keys": b"ssh-ed25519 A a\nk2\n",
+        "etc/ssh/user_keys": b"ssh-ed25519 A a\nssh-ed25519 B\n",
         "etc/tls/key.pem": b"TLS KEY",
         "etc/tls/cert.pem": b"CERT",
         "etc/tls/ca.pem": b"CA",

@@ -89,3 +89,9 @@ def test_a_subnet_is_free(taken):
 def test_when_nothing_is_free_it_is_said():
     with pytest.raises(MailpodError, match="no subnet"):
         networks.free_ipv4(["172.16.0.0/12"])
+
+
+def test_what_an_engine_takes_first_for_itself_is_taken_last():
+    """172.17.0.0/16 and on, for `docker0`, and for `docker_gwbridge` of a machine that joins a Swarm."""
+    assert IPv4Network(networks.free_ipv4([])).subnet_of(IPv4Network("172.24.0.0/13"))
+    assert IPv4Network(networks.free_ipv4(["172.24.0.0/13"])).subnet_of(IPv4Network("172.16.0.0/13"))

@@ -100,3 +100,10 @@ def test_the_webmail_names_its_port_only_when_it_must():
 def test_the_link_that_sets_clients_up_names_the_address():
     link = "https://webmail.example.org:20443/setup?address=alice@example.org"
     assert system(port_base=20000).setup_page("alice@example.org") == link
+
+
+@pytest.mark.parametrize("key", ["", "word", "ssh-ed25519 AAAA x\nssh-ed25519 BBBB y", "ssh-ed25519 AAAA \x1b[2J"])
+def test_an_ssh_key_is_one_line(key):
+    """Each stands in a file of main's behind what it may do there."""
+    with pytest.raises(ValidationError):
+        Account(id="0a1b", name="alice", created=CREATED, ssh_keys=(key,))

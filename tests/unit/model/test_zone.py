@@ -129,6 +129,20 @@ def test_the_operators_own_records_take_the_place_of_ours():
     assert set(zone.overridden(ours, own)) == {ours[1], *own}
 
 
+def test_a_text_of_the_operators_stands_beside_ours_unless_it_is_of_the_same_sort():
+    spf, key = (
+        Record("example.org", "TXT", '"v=spf1 a:mail.example.org -all"'),
+        Record("s1._domainkey.example.org", "TXT", '"v=DKIM1; k=ed25519; p=abc"'),
+    )
+    site, other = (
+        Record("example.org", "TXT", '"site-verification=x"'),
+        Record("example.org", "TXT", '"v=spf1 mx -all"'),
+    )
+    old = Record("s1._domainkey.example.org", "TXT", '"v=DKIM1; p="')
+    assert set(zone.overridden([spf, key], [site])) == {spf, key, site}
+    assert set(zone.overridden([spf, key], [site, other, old])) == {site, other, old}
+
+
 def resolved(records, name, kind):
     """What a resolver gets, by the rules for wildcards (RFC 4592): the nearest name above that exists decides."""
     there = {one.name for one in records}

@@ -20,13 +20,13 @@ def tree():
 @pytest.fixture
 def made(tmp_path):
     path = tmp_path / "alice.tar"
-    account_file.write(path, ACCOUNT, "private", "public", tree(), goes_on=False)
+    account_file.write(path, ACCOUNT, "private", "ssh-ed25519 AAAA", tree(), goes_on=False)
     return path
 
 
 def test_what_is_written_is_read(made):
     packed = account_file.read(made)
-    assert (packed.account, packed.ssh_host_key, packed.ssh_host_public) == (ACCOUNT, "private", "public")
+    assert (packed.account, packed.ssh_host_key, packed.ssh_host_public) == (ACCOUNT, "private", "ssh-ed25519 AAAA")
     assert b"".join(packed.tree()) == b"".join(tree())
 
 
@@ -87,3 +87,12 @@ def test_one_of_a_later_mailpod_is_refused(tmp_path, monkeypatch):
     monkeypatch.undo()
     with pytest.raises(InvalidInput, match="format 2"):
         account_file.read(tmp_path / "file")
+
+
+def test_one_whose_key_is_more_than_a_key_is_refused(tmp_path):
+    path = tmp_path / "file"
+    account_file.write(
+        path, ACCOUNT, "private", "ssh-ed25519 AAAA\nmain.mailpod.internal ssh-ed25519 B", tree(), goes_on=False
+    )
+    with pytest.raises(InvalidInput):
+        account_file.read(path)

@@ -77,14 +77,23 @@ def test_a_kill_at_any_step_is_repaired_by_apply(served):
 def test_records_of_the_operators_own_are_served_and_stay(served):
     path = dns.own_file(served.process())
     path.parent.mkdir()
-    path.write_text('www CNAME web.example.net.\n_dmarc TXT "v=DMARC1; p=reject"\nalice MX 5 mx.example.net.\n')
+    own = [
+        "www CNAME web.example.net.",
+        '_dmarc TXT "v=DMARC1; p=reject"',
+        "alice MX 5 mx.example.net.",
+        '@ TXT "site=1"',
+    ]
+    path.write_text("".join(f"{line}\n" for line in own))
     installation.apply(served.process())
     [zone] = served.world.zones.values()
     assert zone["www.example.org", "CNAME"] == {"web.example.net."}
     assert zone["_dmarc.example.org", "TXT"] == {'"v=DMARC1; p=reject"'}
     assert zone["alice.example.org", "MX"] == {"5 mx.example.net."}
+    assert zone["example.org", "TXT"] == {'"site=1"', '"v=spf1 a:mail.example.org -all"'}
+    accounts.create(served.process(), "bob", PASSWORD)
     accounts.delete(served.process(), "alice", purge=True)
     assert zone["alice.example.org", "MX"] == {"5 mx.example.net."}
+    assert zone["example.org", "TXT"] == {'"site=1"', '"v=spf1 a:mail.example.org -all"'}
     served.check_converged()
 
 

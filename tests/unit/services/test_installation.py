@@ -356,3 +356,17 @@ def test_secrets_of_main_are_for_their_owner_alone(system):
     environment = (system.folder / "compose.env").read_text()
     assert "MAILPOD_DOMAIN=example.org\n" in environment
     assert "PRIVATE" not in environment
+
+
+@pytest.mark.parametrize(
+    ("asked", "known"),
+    [
+        ({}, "198.51.100.7"),
+        ({"bind": "9.9.9.9"}, "9.9.9.9"),
+        ({"bind": "127.0.0.1"}, "198.51.100.7"),
+        ({"bind": "9.9.9.9", "public_ipv4": "1.1.1.1"}, "1.1.1.1"),
+    ],
+)
+def test_the_address_for_the_outside_is_found_at_first(system, monkeypatch, asked, known):
+    monkeypatch.setattr(planning.routes, "public_ipv4", lambda: "198.51.100.7")
+    assert system.planned(**asked).public_ipv4 == known

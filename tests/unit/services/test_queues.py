@@ -106,3 +106,13 @@ def test_what_is_no_name_is_refused(context, name):
     with pytest.raises((InvalidInput, NotFound)):
         queues.named(context, [name])
     assert not context.channel.asked
+
+
+@pytest.mark.parametrize(
+    "said", [b"no JSON\n", b"[]\n", b"{}\n", b"\xff\n", queue(entry("A1", "x@y.test")).replace(b"17", b"9" * 400)]
+)
+def test_an_account_that_says_anything_else_is_silent(context, said):
+    context.channel.queues["alice"] = said
+    found, silent = queues.listed(context)
+    assert [one.element for one in found] == ["main", "main"]
+    assert silent == ["alice"]
