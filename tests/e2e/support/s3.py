@@ -1,9 +1,7 @@
 """An S3 service in the outside."""
 
 import secrets
-import socket
 
-from tests.e2e.support.wait import until
 from tests.e2e.support.world import World
 
 _PORT = 9000
@@ -26,13 +24,8 @@ class S3:
         """Start it, with nothing in it."""
         self._world.give("/run", "s3.keys", f"{self.key}\n{self.secret}\n".encode(), 0o600)
         self._world.run("sh", "-c", f"s3 {_PORT} </run/s3.keys >/tmp/s3.log 2>&1 &")
-        until(self._answers, "the S3 service", 20)
+        self._world.until_listening(_PORT)
 
     def stop(self) -> None:
         """Let it answer nobody any more."""
-        self._world.run("pkill", "--full", f"s3 {_PORT}")
-        until(lambda: self._world.run("pgrep", "--full", f"s3 {_PORT}")[0] != 0, "the end of the S3 service")
-
-    def _answers(self) -> bool:
-        with socket.create_connection((self._world.address, _PORT), timeout=5):
-            return True
+        self._world.end(f"s3 {_PORT}")

@@ -1,8 +1,5 @@
 """An SFTP server in the outside."""
 
-import socket
-
-from tests.e2e.support.wait import until
 from tests.e2e.support.world import World
 
 _PORT = 2222
@@ -36,7 +33,7 @@ class Sftp:
         self._world.run("mkdir", "-p", "/run/sshd")
         code, said = self._world.run("/usr/sbin/sshd", "-f", "/dev/null", "-p", str(_PORT), *options)
         assert code == 0, said
-        until(self._answers, "the SFTP server", 20)
+        self._world.until_listening(_PORT)
 
     def let_in(self, key: str) -> None:
         """Let in who has this key."""
@@ -44,9 +41,4 @@ class Sftp:
 
     def stop(self) -> None:
         """Let it answer nobody any more."""
-        self._world.run("pkill", "--full", f"sshd.*-p {_PORT}")
-        until(lambda: self._world.run("pgrep", "--full", f"sshd.*-p {_PORT}")[0] != 0, "the end of the SFTP server")
-
-    def _answers(self) -> bool:
-        with socket.create_connection((self._world.address, _PORT), timeout=5):
-            return True
+        self._world.end(f"sshd.*-p {_PORT}")

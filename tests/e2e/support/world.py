@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import secrets
+import socket
 from collections.abc import Collection
 from email.message import EmailMessage
 from pathlib import Path
@@ -205,6 +206,20 @@ class World:
         """Run a program on the outside's machine: its exit code and all it wrote."""
         assert self.container, "the outside has not been started"
         return execute(self.container, *command)
+
+    def until_listening(self, port: int) -> None:
+        """Wait for a server that has been started on the outside's machine."""
+
+        def answers() -> bool:
+            with socket.create_connection((self.address, port), timeout=5):
+                return True
+
+        until(answers, f"a server at the outside's port {port}", 20)
+
+    def end(self, command: str) -> None:
+        """End the program on the outside's machine whose command line matches, and wait until it is gone."""
+        self.run("pkill", "--full", command)
+        until(lambda: self.run("pgrep", "--full", command)[0] != 0, f"the end of {command}")
 
     def give(self, folder: str, name: str, content: bytes, mode: int = 0o644) -> None:
         """Lay a file onto the outside's machine."""
